@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/spec/config/model_config.h"
+#include "core/spec/config/run_config.h"
+
+#include <string>
+#include <vector>
+
+namespace longlora {
+
+enum class Severity { Note, Warning, Error };
+
+/// One thing that is wrong, or worth knowing, about a configuration.
+struct ConfigIssue {
+    std::string field; ///< dotted key: "attention.group"
+    Severity severity = Severity::Error;
+    std::string message;    ///< names value and limit
+    std::string suggestion; ///< a value for `field` as JSON text ("2048"); empty if there is none
+};
+
+/// Checks a configuration, alone or against the model it names. Never throws; works on what the
+/// user is still typing.
+std::vector<ConfigIssue> validate(const RunConfig& config, const ModelConfig* model);
+
+/// Throws: ConfigError with the first error's field and message, if there is one.
+void requireValid(const RunConfig& config, const ModelConfig* model);
+
+/// The rotary embedding a run trains with: the model's own, extended as `config.context` says.
+/// A factor left empty follows the length; an existing linear factor is multiplied.
+/// Throws: ConfigError if the context cannot be reached (length below the model's own context
+/// times the factor asked for).
+RopeScaling extendedRope(const ModelConfig& model, const ContextConfig& context);
+
+/// Tokens in a row: `context.length`, or the model's own context when that is 0.
+std::int64_t rowLength(const ModelConfig& model, const RunConfig& config);
+
+/// Tokens in an S2 group: `attention.group`, or groupRatio x `length` (rounded to an even number).
+std::int64_t groupSize(const AttentionConfig& attention, std::int64_t length);
+
+} // namespace longlora
