@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/spec/attention/s2_pattern.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace longlora {
+
+/// Which attention a forward pass uses.
+struct AttentionSpec {
+    AttentionKind kind = AttentionKind::Full;
+    std::int64_t group = 0; ///< tokens, for S2
+    GroupEdge edge = GroupEdge::Clipped;
+};
+
+/// Starts of the documents in each row of a batch (ascending, first 0). Empty: one document a row.
+using DocumentStarts = std::vector<std::vector<std::int64_t>>;
+
+/// Equal, adjacent segments that one dense causal call can do: `count` segments of `length` tokens
+/// from `begin` on, in batch row `row` (-1: in every row).
+struct SegmentRun {
+    std::int64_t row = -1;
+    std::int64_t begin = 0;
+    std::int64_t length = 0;
+    std::int64_t count = 0;
+};
+
+/// The heads [firstHead, endHead) and the segments they attend in, in ranks after rolling left.
+struct HeadLayout {
+    std::int64_t firstHead = 0;
+    std::int64_t endHead = 0;
+    std::int64_t roll = 0; ///< tokens
+    std::vector<SegmentRun> runs;
+};
+
+/// Everything segmentedAttention needs to know beside q, k and v. Made once per batch.
+struct AttentionLayout {
+    std::int64_t batch = 0;
+    std::int64_t length = 0;
+    std::vector<HeadLayout> halves;
+};
+
+/// Full attention, or S2Pattern's segments cut at document borders.
+/// Throws: ConfigError for documents under the circular edge, which has no meaning there.
+AttentionLayout attentionLayout(const AttentionSpec& spec, std::int64_t headCount,
+                                std::int64_t batch, std::int64_t length,
+                                const DocumentStarts& documents = {});
+
+} // namespace longlora

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/engine/attention/attention_layout.h"
+
+#include <ATen/core/Tensor.h>
+
+namespace longlora {
+
+/// Causal attention inside segments: full attention and S2-Attn are both this, with different
+/// layouts. Each run of segments is one dense causal call on strided views of q, k and v: no roll,
+/// no index copy, no mask, no repeated K and V (query heads that share a kv head are called apart).
+/// Shapes: q [batch, seq, heads, head_dim], k and v [batch, seq, kv heads, head_dim], contiguous in
+/// head_dim; result like q, contiguous. Scale 1/sqrt(head_dim). Differentiable.
+/// Source: Chen et al. 2024 (arXiv:2309.12307), sec. 3.2.
+at::Tensor segmentedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                              const AttentionLayout& layout);
+
+/// Result and log-sum-exp of one dense causal (or unmasked) call, not differentiable: the piece that
+/// cached generation combines. Shapes: q [1, seq, heads, head_dim], k and v [1, keys, kv heads,
+/// head_dim]; out like q, logSumExp [1, heads, seq] fp32.
+struct AttentionPart {
+    at::Tensor out;
+    at::Tensor logSumExp;
+};
+AttentionPart attendDense(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                          bool causal);
+
+} // namespace longlora

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/spec/base/progress.h"
+#include "core/spec/config/model_config.h"
+#include "core/spec/config/run_config.h"
+#include "core/spec/text/tokenizer.h"
+
+#include <filesystem>
+#include <memory>
+
+namespace longlora {
+
+struct Llama;
+
+struct LoadOptions {
+    std::filesystem::path model;
+    std::filesystem::path adapter; ///< empty: none
+    DeviceKind device = DeviceKind::Auto;
+    ComputePrecision precision = ComputePrecision::Auto;
+};
+
+/// A model ready to be evaluated or asked, with its tokenizer. For those who must not see tensors.
+class LoadedModel
+{
+public:
+    /// Throws: what loadBaseModel, readAdapter, attachAdapter and loadTokenizer throw.
+    explicit LoadedModel(const LoadOptions& options, const ProgressCallback& progress = {});
+    ~LoadedModel();
+    LoadedModel(LoadedModel&&) noexcept;
+
+    const ModelConfig& config() const;
+    /// Throws: DataError if the folder has no tokenizer.
+    const Tokenizer& tokenizer() const;
+    bool hasTokenizer() const;
+    const Llama& llama() const;
+    /// Replaces the rotary embedding, e.g. to measure what interpolation alone does.
+    void setRope(const RopeScaling& rope);
+
+private:
+    struct Parts;
+    std::unique_ptr<Parts> m_parts;
+};
+
+} // namespace longlora

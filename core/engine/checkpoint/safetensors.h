@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace longlora {
+
+/// A safetensors file, mapped into memory: tensors are views of the map and keep it alive; nothing
+/// is read before it is touched. Read-only: clone before writing.
+class SafetensorsFile
+{
+public:
+    /// Throws: FormatError with file and key or offset for anything the format forbids (header over
+    /// 100 MB, holes, overlaps, ranges unlike shape x dtype, duplicate names, unknown dtype, ...).
+    static SafetensorsFile open(const std::filesystem::path& file);
+
+    struct Entry {
+        at::ScalarType dtype;
+        std::vector<std::int64_t> sizes;
+        std::uint64_t offset; ///< bytes from the start of the file
+        std::uint64_t bytes;
+    };
+    const std::map<std::string, Entry>& entries() const noexcept { return m_entries; }
+    const std::map<std::string, std::string>& metadata() const noexcept { return m_metadata; }
+    const std::filesystem::path& path() const noexcept { return m_path; }
+    /// Throws: FormatError if there is no such tensor, or the file shrank since it was opened.
+    at::Tensor tensor(const std::string& name) const;
+
+private:
+    struct Map;
+    std::filesystem::path m_path;
+    std::shared_ptr<Map> m_map;
+    std::map<std::string, Entry> m_entries;
+    std::map<std::string, std::string> m_metadata;
+};
+
+/// Writes a file whose tensors are announced first and then streamed in that order, so that a large
+/// model never stands in memory whole. Temporary sibling, fdatasync, rename: the file is complete or
+/// absent.
+class SafetensorsWriter
+{
+public:
+    struct Announced {
+        std::string name;
+        at::ScalarType dtype;
+        std::vector<std::int64_t> sizes;
+    };
+    /// Throws: DataError (no space: checked before the first byte; no permission).
+    SafetensorsWriter(const std::filesystem::path& file, const std::vector<Announced>& tensors,
+                      const std::map<std::string, std::string>& metadata);
+    /// Removes the temporary file if finish() was not reached.
+    ~SafetensorsWriter();
+    SafetensorsWriter(const SafetensorsWriter&) = delete;
+    SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
+    /// Must be the next announced tensor, of its dtype and shape; any device.
+    void write(const std::string& name, const at::Tensor& tensor);
+    void finish();
+
+private:
+    struct State;
+    std::unique_ptr<State> m_state;
+};
+
+/// Announce, write and finish in one call, names sorted.
+void writeSafetensors(const std::filesystem::path& file,
+                      const std::map<std::string, at::Tensor>& tensors,
+                      const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+
+} // namespace longlora

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/spec/base/progress.h"
+#include "core/spec/run/services.h"
+#include "core/spec/text/tokenizer.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace longlora {
+
+class LoadedModel;
+
+/// What came of a generation.
+struct GenerationResult {
+    std::string text;
+    std::vector<TokenId> ids;
+    std::int64_t promptTokens = 0;
+    std::int64_t reusedTokens = 0; ///< of the prompt, already in the cache
+    std::int64_t newTokens = 0;
+    double prefillSeconds = 0.0;
+    double tokensPerSecond = 0.0; ///< of decoding
+    std::string finishReason;     ///< "stop", "length", "cancelled"
+};
+
+/// Full-attention generation with a KV cache and chunked prefill. The cache stays between calls: a
+/// prompt that begins like the last one (same document) reads only what is new.
+class Generator
+{
+public:
+    /// `model` outlives this.
+    explicit Generator(const LoadedModel& model);
+    ~Generator();
+
+    /// Called with each piece of whole text; returning false stops.
+    using TextCallback = std::function<bool(const std::string&)>;
+
+    /// Throws: DataError if prompt + maxNewTokens exceed the model's context (names both numbers;
+    /// nothing is ever cut), or the prompt is empty; DeviceError if the cache does not fit.
+    GenerationResult generate(const std::vector<TokenId>& prompt, const SamplingOptions& options,
+                              const ProgressCallback& onPrefill, const TextCallback& onText);
+    GenerationResult generate(const std::string& prompt, const SamplingOptions& options,
+                              const ProgressCallback& onPrefill, const TextCallback& onText);
+
+private:
+    struct State;
+    std::unique_ptr<State> m_state;
+};
+
+} // namespace longlora

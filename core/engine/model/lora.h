@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+
+namespace longlora {
+
+/// A low-rank update of a frozen matrix: W + scale B A. Source: Hu et al. 2021 (arXiv:2106.09685), eq. 3.
+struct LoraPair {
+    at::Tensor a; ///< [rank, in]
+    at::Tensor b; ///< [out, rank]
+    double scale = 1.0; ///< alpha / rank, or alpha / sqrt(rank) for rsLoRA
+};
+
+/// A linear map without bias, with an optional low-rank update.
+struct LoraLinear {
+    at::Tensor weight; ///< [out, in]
+    std::optional<LoraPair> lora;
+
+    /// Shapes: x [..., in] -> [..., out]. Differentiable.
+    at::Tensor forward(const at::Tensor& x) const;
+};
+
+} // namespace longlora

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/spec/config/rope_scaling.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace longlora {
+
+/// cos and sin of position x frequency for a run of positions, attention factor included.
+struct RotaryTable {
+    at::Tensor cos; ///< [seq, head_dim / 2], fp32 (fp64 for fp64 models)
+    at::Tensor sin; ///< same
+};
+
+/// Positions `first` .. `first + count - 1`. Angles are computed in fp64. `sequenceLength` is the
+/// length of the whole forward pass, which dynamic scaling depends on.
+RotaryTable rotaryTable(const RopeScaling& rope, std::int64_t headDim, std::int64_t first,
+                        std::int64_t count, std::int64_t sequenceLength, const at::Device& device,
+                        at::ScalarType modelDtype);
+
+/// Rotates pairs (i, i + head_dim/2), Hugging Face's layout. Shapes: x [batch, seq, heads, head_dim].
+/// Differentiable. Source: Su et al. 2021 (arXiv:2104.09864), eq. 34.
+at::Tensor applyRotary(const at::Tensor& x, const RotaryTable& table);
+
+} // namespace longlora
