@@ -31,8 +31,6 @@ if(CMAKE_CUDA_COMPILER)
 endif()
 
 if(cuda_problem STREQUAL "")
-    set(CMAKE_CUDA_STANDARD 20)
-    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
     enable_language(CUDA)
     find_package(CUDAToolkit 13 REQUIRED)
     set(LONGLORA_CUDA_FOUND TRUE)
