@@ -4,8 +4,6 @@
 #include "core/spec/config/run_config.h"
 
 #include <ATen/core/Tensor.h>
-#include <c10/core/Device.h>
-#include <c10/core/ScalarType.h>
 
 #include <string>
 
