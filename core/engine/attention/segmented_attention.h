@@ -16,9 +16,9 @@ namespace longlora {
 at::Tensor segmentedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               const AttentionLayout& layout);
 
-/// Result and log-sum-exp of one dense causal (or unmasked) call, not differentiable: the piece that
-/// cached generation combines. Shapes: q [1, seq, heads, head_dim], k and v [1, keys, kv heads,
-/// head_dim]; out like q, logSumExp [1, heads, seq] fp32.
+/// Result and log-sum-exp of one dense causal (or unmasked) call, not differentiable: the piece
+/// that cached generation combines. Shapes: q [1, seq, heads, head_dim], k and v [1, keys, kv
+/// heads, head_dim]; out like q, logSumExp [1, heads, seq] fp32.
 struct AttentionPart {
     at::Tensor out;
     at::Tensor logSumExp;

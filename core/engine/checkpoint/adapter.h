@@ -21,8 +21,8 @@ struct AdapterOrigin {
 
 /// A PEFT LoRA adapter: low-rank pairs, and embeddings and norms trained whole (modules_to_save).
 struct Adapter {
-    std::string baseModel; ///< base_model_name_or_path
-    std::map<std::string, LoraPair> pairs;     ///< by module name, as in forEachLinear
+    std::string baseModel;                      ///< base_model_name_or_path
+    std::map<std::string, LoraPair> pairs;      ///< by module name, as in forEachLinear
     std::map<std::string, at::Tensor> replaced; ///< by weight name, as in forEachWeight
     bool keepsTying = false;                    ///< ensure_weight_tying
     std::optional<AdapterOrigin> origin;
@@ -33,10 +33,10 @@ struct Adapter {
 /// fan_in_fan_out, ...) is refused by name. Throws: FormatError, DataError (NaN).
 Adapter readAdapter(const std::filesystem::path& folder);
 
-/// Puts `adapter` onto `model` (cast to its dtype and device) and sets the rope it was trained with.
-/// Throws: DataError if it is of another base: module missing, shape unlike, fingerprint unlike (only
-/// where the adapter has one and `modelFingerprint` is not empty), rope of the model neither the
-/// adapter's nor its base's; the message says which.
+/// Puts `adapter` onto `model` (cast to its dtype and device) and sets the rope it was trained
+/// with. Throws: DataError if it is of another base: module missing, shape unlike, fingerprint
+/// unlike (only where the adapter has one and `modelFingerprint` is not empty), rope of the model
+/// neither the adapter's nor its base's; the message says which.
 void attachAdapter(Llama& model, const Adapter& adapter, const std::string& modelFingerprint = {});
 
 /// What is written beside the tensors.

@@ -14,11 +14,10 @@ namespace longlora {
 
 /// The weight files of a Hugging Face folder: model.safetensors or the shards of
 /// model.safetensors.index.json, checked against each other and against the config.
-class WeightFiles
-{
+class WeightFiles {
 public:
-    /// Throws: FormatError / DataError: no weights, missing or truncated shard, name or shape unlike
-    /// config.json, a tensor in no shard, unsafe file names.
+    /// Throws: FormatError / DataError: no weights, missing or truncated shard, name or shape
+    /// unlike config.json, a tensor in no shard, unsafe file names.
     static WeightFiles open(const std::filesystem::path& folder, const ModelConfig& config);
     bool contains(const std::string& name) const;
     /// As stored, a view of the map.
@@ -32,8 +31,8 @@ private:
     std::map<std::string, std::size_t> m_fileOfTensor;
 };
 
-/// Reads a whole model. Throws: as WeightFiles and readModelConfig; DataError for NaN or infinity in
-/// a weight (named); DeviceError out of memory; Cancelled.
+/// Reads a whole model. Throws: as WeightFiles and readModelConfig; DataError for NaN or infinity
+/// in a weight (named); DeviceError out of memory; Cancelled.
 Llama loadBaseModel(const std::filesystem::path& folder, const ComputePlace& place,
                     const ProgressCallback& progress = {});
 

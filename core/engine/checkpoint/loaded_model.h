@@ -21,8 +21,7 @@ struct LoadOptions {
 };
 
 /// A model ready to be evaluated or asked, with its tokenizer. For those who must not see tensors.
-class LoadedModel
-{
+class LoadedModel {
 public:
     /// Throws: what loadBaseModel, readAdapter, attachAdapter and loadTokenizer throw.
     explicit LoadedModel(const LoadOptions& options, const ProgressCallback& progress = {});

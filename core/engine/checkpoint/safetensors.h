@@ -14,8 +14,7 @@ namespace longlora {
 
 /// A safetensors file, mapped into memory: tensors are views of the map and keep it alive; nothing
 /// is read before it is touched. Read-only: clone before writing.
-class SafetensorsFile
-{
+class SafetensorsFile {
 public:
     /// Throws: FormatError with file and key or offset for anything the format forbids (header over
     /// 100 MB, holes, overlaps, ranges unlike shape x dtype, duplicate names, unknown dtype, ...).
@@ -42,10 +41,9 @@ private:
 };
 
 /// Writes a file whose tensors are announced first and then streamed in that order, so that a large
-/// model never stands in memory whole. Temporary sibling, fdatasync, rename: the file is complete or
-/// absent.
-class SafetensorsWriter
-{
+/// model never stands in memory whole. Temporary sibling, fdatasync, rename: the file is complete
+/// or absent.
+class SafetensorsWriter {
 public:
     struct Announced {
         std::string name;

@@ -30,10 +30,10 @@ struct PasskeyTrial {
     bool correct = false;
 };
 
-/// A question with its answer for a length in tokens; lets other retrieval texts than the passkey be
-/// measured by the same code. `maxPromptTokens` must hold.
-using PromptMaker = std::function<PasskeyPrompt(std::int64_t maxPromptTokens, double depth,
-                                                std::int64_t seed)>;
+/// A question with its answer for a length in tokens; lets other retrieval texts than the passkey
+/// be measured by the same code. `maxPromptTokens` must hold.
+using PromptMaker =
+    std::function<PasskeyPrompt(std::int64_t maxPromptTokens, double depth, std::int64_t seed)>;
 
 struct PasskeyOptions {
     std::vector<std::int64_t> lengths; ///< tokens, prompt and answer together

@@ -31,9 +31,9 @@ struct PerplexityResult {
     std::int64_t windows = 0;
 };
 
-/// Sliding: windows at 0, stride, 2 stride, ... until one reaches the end; a window scores only what
-/// no earlier one scored, never its first token. Paper: every full window, all its tokens, mean of
-/// the window means (LongLoRA's rule). Each window starts at position 0; no BOS is added.
+/// Sliding: windows at 0, stride, 2 stride, ... until one reaches the end; a window scores only
+/// what no earlier one scored, never its first token. Paper: every full window, all its tokens,
+/// mean of the window means (LongLoRA's rule). Each window starts at position 0; no BOS is added.
 /// Throws: DataError if there are fewer than two tokens (Paper: fewer than one window); Cancelled.
 PerplexityResult evaluatePerplexity(const LoadedModel& model, const std::vector<TokenId>& tokens,
                                     const PerplexityOptions& options,

@@ -29,8 +29,7 @@ struct GenerationResult {
 
 /// Full-attention generation with a KV cache and chunked prefill. The cache stays between calls: a
 /// prompt that begins like the last one (same document) reads only what is new.
-class Generator
-{
+class Generator {
 public:
     /// `model` outlives this.
     explicit Generator(const LoadedModel& model);

@@ -7,10 +7,11 @@
 
 namespace longlora {
 
-/// A low-rank update of a frozen matrix: W + scale B A. Source: Hu et al. 2021 (arXiv:2106.09685), eq. 3.
+/// A low-rank update of a frozen matrix: W + scale B A. Source: Hu et al. 2021 (arXiv:2106.09685),
+/// eq. 3.
 struct LoraPair {
-    at::Tensor a; ///< [rank, in]
-    at::Tensor b; ///< [out, rank]
+    at::Tensor a;       ///< [rank, in]
+    at::Tensor b;       ///< [out, rank]
     double scale = 1.0; ///< alpha / rank, or alpha / sqrt(rank) for rsLoRA
 };
 

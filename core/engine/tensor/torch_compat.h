@@ -27,7 +27,8 @@ std::string dtypeName(at::ScalarType dtype);
 /// Throws: ConfigError for anything but fp32, bf16, f16, fp64.
 at::ScalarType dtypeFromName(const std::string& name);
 
-/// Bytes this process has in use: resident set on a CPU, allocated by the caching allocator on a GPU.
+/// Bytes this process has in use: resident set on a CPU, allocated by the caching allocator on a
+/// GPU.
 double memoryInUse(const at::Device& device);
 /// Highest value so far of the same measure. On CPU since resetPeakMemory, if the kernel allows it.
 double peakMemory(const at::Device& device);

@@ -13,7 +13,8 @@ namespace longlora {
 
 struct TrainingOptions {
     std::filesystem::path initialAdapter; ///< empty: LoRA's usual start (B = 0)
-    bool dryRun = false; ///< two full-length steps and a checkpoint write, then stop; result kept out
+    bool dryRun =
+        false; ///< two full-length steps and a checkpoint write, then stop; result kept out
 };
 
 /// What a run came to; the same as its last event and more.

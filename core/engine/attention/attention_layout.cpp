@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/attention/attention_layout.h"
+
+#include "core/spec/base/error.h"
+
+#include <algorithm>
+
+namespace longlora {
+
+namespace {
+
+using Segment = S2Pattern::Segment;
+
+/// Joins neighbours of equal length into runs.
+void appendRuns(std::vector<SegmentRun>& runs, std::int64_t row,
+                const std::vector<Segment>& segments)
+{
+    const std::size_t first = runs.size();
+    for (const Segment& segment : segments) {
+        const std::int64_t length = segment.end - segment.begin;
+        if (runs.size() > first) {
+            SegmentRun& last = runs.back();
+            if (last.length == length && last.begin + last.count * last.length == segment.begin) {
+                ++last.count;
+                continue;
+            }
+        }
+        runs.push_back({row, segment.begin, length, 1});
+    }
+}
+
+/// Cuts `segments` wherever a document begins.
+std::vector<Segment> cutAtDocuments(const std::vector<Segment>& segments,
+                                    const std::vector<std::int64_t>& starts)
+{
+    std::vector<Segment> pieces;
+    for (const Segment& segment : segments) {
+        std::int64_t begin = segment.begin;
+        for (auto start = std::upper_bound(starts.begin(), starts.end(), begin);
+             start != starts.end() && *start < segment.end; ++start) {
+            pieces.push_back({begin, *start});
+            begin = *start;
+        }
+        pieces.push_back({begin, segment.end});
+    }
+    return pieces;
+}
+
+bool hasSeveralDocuments(const DocumentStarts& documents)
+{
+    return std::any_of(documents.begin(), documents.end(),
+                       [](const auto& starts) { return starts.size() > 1; });
+}
+
+std::vector<SegmentRun> segmentRuns(const std::vector<Segment>& segments, std::int64_t batch,
+                                    const DocumentStarts& documents)
+{
+    std::vector<SegmentRun> runs;
+    if (!hasSeveralDocuments(documents)) {
+        appendRuns(runs, -1, segments);
+        return runs;
+    }
+    for (std::int64_t row = 0; row < batch; ++row) {
+        appendRuns(runs, row, cutAtDocuments(segments, documents[static_cast<std::size_t>(row)]));
+    }
+    return runs;
+}
+
+} // namespace
+
+AttentionLayout attentionLayout(const AttentionSpec& spec, std::int64_t headCount,
+                                std::int64_t batch, std::int64_t length,
+                                const DocumentStarts& documents)
+{
+    AttentionLayout layout{batch, length, {}};
+    if (spec.kind == AttentionKind::Full) {
+        layout.halves.push_back({0, headCount, 0, segmentRuns({{0, length}}, batch, documents)});
+        return layout;
+    }
+    if (spec.edge == GroupEdge::Circular && hasSeveralDocuments(documents)) {
+        throw ConfigError("attention.edge circular cannot keep packed documents apart",
+                          "set attention.edge to clipped, or data.mask_documents to false");
+    }
+    const S2Pattern pattern{length, spec.group, spec.edge};
+    const std::int64_t plain = plainHeadCount(headCount);
+    const auto addHalf = [&](HeadHalf half, std::int64_t first, std::int64_t end) {
+        if (first < end) {
+            layout.halves.push_back({first, end, pattern.roll(half),
+                                     segmentRuns(pattern.segments(half), batch, documents)});
+        }
+    };
+    addHalf(HeadHalf::Plain, 0, plain);
+    addHalf(HeadHalf::Shifted, plain, headCount);
+    return layout;
+}
+
+} // namespace longlora

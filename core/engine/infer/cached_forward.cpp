@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/infer/cached_forward.h"
+
+#include "core/engine/attention/segmented_attention.h"
+#include "core/engine/model/llama.h"
+#include "core/spec/base/error.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/lerp.h>
+#include <ATen/ops/sigmoid.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+
+// Shape suffixes: S new tokens, P tokens in the cache, H heads, K kv heads, R = H / K heads that
+// share a kv head, D head_dim. The batch is always 1.
+
+namespace longlora {
+
+namespace {
+
+constexpr std::int64_t kChunkTokensCpu = 512;
+constexpr std::int64_t kChunkTokensGpu = 4096;
+
+/// Every query sees every key. The R heads of a kv head become R queries of one head, so that one
+/// call does them all; there is no mask that their order could matter to.
+/// logSumExp comes back as [1, S, H, 1], ready to weigh `out` [1, S, H, D].
+AttentionPart attendAll(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
+{
+    const std::int64_t S = q.size(1);
+    const std::int64_t H = q.size(2);
+    const std::int64_t K = k.size(2);
+    const std::int64_t D = q.size(3);
+    const std::int64_t R = H / K;
+    const at::Tensor folded =
+        q.reshape({1, S, K, R, D}).transpose(2, 3).reshape({1, S * R, K, D});
+    const AttentionPart part = attendDense(folded, k, v, false);
+    return {.out = part.out.reshape({1, S, R, K, D}).transpose(2, 3).reshape({1, S, H, D}),
+            .logSumExp =
+                part.logSumExp.reshape({1, K, S, R}).transpose(1, 2).reshape({1, S, H, 1})};
+}
+
+/// Attention over two disjoint sets of keys from attention over each: the weight of a set is its
+/// share of the softmax's denominator.
+at::Tensor combine(const AttentionPart& past, const AttentionPart& own)
+{
+    const at::Tensor ownLogSumExp = own.logSumExp.transpose(1, 2).unsqueeze(3);
+    const at::Tensor pastShare = at::sigmoid(past.logSumExp - ownLogSumExp);
+    const at::ScalarType precise = pastShare.scalar_type();
+    return at::lerp(own.out.to(precise), past.out.to(precise), pastShare)
+        .to(own.out.scalar_type());
+}
+
+at::Tensor idTensor(std::span<const TokenId> ids, const at::Device& device)
+{
+    at::Tensor made = at::empty({1, static_cast<std::int64_t>(ids.size())}, at::kLong);
+    std::copy(ids.begin(), ids.end(), made.mutable_data_ptr<std::int64_t>());
+    return made.to(device);
+}
+
+std::int64_t commonBeginning(std::span<const TokenId> a, std::span<const TokenId> b)
+{
+    const std::size_t shorter = std::min(a.size(), b.size());
+    return std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(shorter), b.begin())
+               .first -
+           a.begin();
+}
+
+} // namespace
+
+CachedForward::CachedForward(const Llama& model, std::int64_t chunkTokens)
+    : m_model(model)
+    , m_chunkTokens(chunkTokens > 0           ? chunkTokens
+                    : model.device().is_cpu() ? kChunkTokensCpu
+                                              : kChunkTokensGpu)
+    , m_cache(model)
+{
+}
+
+void CachedForward::prepareRotary(std::int64_t totalTokens)
+{
+    const RopeScaling& rope = m_model.config.rope;
+    // Up to its own context dynamic NTK is unscaled, whatever the length.
+    const bool dependsOnLength =
+        rope.kind == RopeKind::Dynamic && totalTokens > rope.originalMaxPositionEmbeddings;
+    const std::int64_t length = dependsOnLength ? totalTokens : 0;
+    const bool same = m_rotary.cos.defined() && rope == m_rope && length == m_rotaryLength;
+    if (!same) {
+        m_cache.truncate(0); // its keys were turned by other angles
+    }
+    const std::int64_t rows = m_cache.capacity();
+    if (same && m_rotary.cos.size(0) >= rows) {
+        return;
+    }
+    m_rotary = rotaryTable(rope, m_model.config.headDim, 0, rows, totalTokens, m_model.device(),
+                           m_model.dtype());
+    m_rope = rope;
+    m_rotaryLength = length;
+}
+
+at::Tensor CachedForward::prefill(std::span<const TokenId> prompt, std::int64_t totalTokens,
+                                  const ProgressCallback& progress)
+{
+    const auto promptTokens = static_cast<std::int64_t>(prompt.size());
+    assert(promptTokens > 0 && totalTokens >= promptTokens);
+    const at::NoGradGuard noGrad;
+    m_reusedTokens = 0;
+    m_cache.truncate(std::min(commonBeginning(m_cache.ids(), prompt), promptTokens - 1));
+    m_cache.reserve(totalTokens);
+    prepareRotary(totalTokens);
+    m_reusedTokens = m_cache.length();
+
+    const auto report = [&](std::int64_t done) {
+        if (progress && !progress({"prefill", done, promptTokens, "tokens"})) {
+            throw Cancelled{};
+        }
+    };
+    report(m_reusedTokens);
+    for (;;) {
+        const std::int64_t done = m_cache.length();
+        const std::int64_t count = std::min(m_chunkTokens, promptTokens - done);
+        const at::Tensor hidden = readChunk(
+            prompt.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(count)));
+        if (done + count == promptTokens) {
+            const at::Tensor logits = logitsOfLast(hidden);
+            report(promptTokens);
+            return logits;
+        }
+        report(done + count);
+    }
+}
+
+at::Tensor CachedForward::decode(TokenId id)
+{
+    assert(m_cache.length() < m_cache.capacity());
+    const at::NoGradGuard noGrad;
+    return logitsOfLast(readChunk({&id, 1}));
+}
+
+at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
+{
+    const std::int64_t past = m_cache.length();
+    const auto count = static_cast<std::int64_t>(ids.size());
+    const RotaryTable rotary{m_rotary.cos.narrow(0, past, count),
+                             m_rotary.sin.narrow(0, past, count)};
+    std::size_t layer = 0;
+    const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+        m_cache.write(layer, k, v);
+        if (past == 0) {
+            return attendDense(q, k, v, true).out;
+        }
+        if (count == 1) {
+            return attendAll(q, m_cache.keys(layer, past + 1), m_cache.values(layer, past + 1))
+                .out;
+        }
+        return combine(attendAll(q, m_cache.keys(layer, past), m_cache.values(layer, past)),
+                       attendDense(q, k, v, true));
+    };
+    at::Tensor hidden = embed(m_model, idTensor(ids, m_model.device()));
+    for (layer = 0; layer < m_model.layers.size(); ++layer) {
+        hidden = layerForward(m_model.layers[layer], m_model.config, hidden, rotary, attend);
+    }
+    m_cache.append(ids);
+    return hidden;
+}
+
+at::Tensor CachedForward::logitsOfLast(const at::Tensor& hidden) const
+{
+    const at::Tensor logits = headForward(m_model, hidden.select(1, hidden.size(1) - 1)).squeeze(0);
+    return logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
+}
+
+void requireInVocabulary(std::span<const TokenId> ids, const Llama& model)
+{
+    const std::int64_t rows = model.embedTokens.size(0);
+    const auto unknown =
+        std::find_if(ids.begin(), ids.end(), [&](TokenId id) { return id < 0 || id >= rows; });
+    if (unknown != ids.end()) {
+        throw DataError(fmt::format("Token id {} at position {} is outside the model's vocabulary "
+                                    "of {}.",
+                                    *unknown, unknown - ids.begin(), rows),
+                        "Use the tokenizer that belongs to the model.");
+    }
+}
+
+} // namespace longlora

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/tensor/torch_compat.h"
+
+#include "core/spec/base/error.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+#if defined(LONGLORA_WITH_CUDA)
+#    include <c10/cuda/CUDACachingAllocator.h>
+#    include <cuda_runtime_api.h>
+#endif
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <utility>
+
+namespace longlora {
+
+namespace {
+
+bool processorIsFastInBf16()
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+    return false;
+#endif
+}
+
+at::ScalarType resolvedDtype(const at::Device& device, ComputePrecision precision)
+{
+    switch (precision) {
+    case ComputePrecision::Bf16:
+        return at::kBFloat16;
+    case ComputePrecision::Fp32:
+        return at::kFloat;
+    case ComputePrecision::Fp64:
+        return at::kDouble;
+    case ComputePrecision::Auto:
+        break;
+    }
+    return device.is_cuda() || processorIsFastInBf16() ? at::kBFloat16 : at::kFloat;
+}
+
+/// A line "Key:   123 kB" of /proc/self/status, in bytes.
+double processStatusBytes(const std::string& key)
+{
+    std::ifstream status("/proc/self/status");
+    std::string word;
+    while (status >> word) {
+        if (word == key) {
+            double kilobytes = 0.0;
+            status >> kilobytes;
+            return kilobytes * 1024.0;
+        }
+    }
+    return 0.0;
+}
+
+constexpr std::array<std::pair<at::ScalarType, const char*>, 4> kDtypeNames{{
+    {at::kFloat, "fp32"},
+    {at::kBFloat16, "bf16"},
+    {at::kHalf, "f16"},
+    {at::kDouble, "fp64"},
+}};
+
+} // namespace
+
+ComputePlace computePlace(DeviceKind device, ComputePrecision precision)
+{
+    ComputePlace place;
+    const bool hasCuda = at::hasCUDA();
+    if (device == DeviceKind::Cuda && !hasCuda) {
+        throw DeviceError("devices.kind is cuda, but no usable NVIDIA GPU was found",
+                          "set devices.kind to cpu, or look at `longlora doctor`");
+    }
+    if (device != DeviceKind::Cpu && hasCuda) {
+        place.device = at::Device(at::kCUDA, 0);
+    }
+    place.dtype = resolvedDtype(place.device, precision);
+    return place;
+}
+
+std::string describeDevice(const at::Device& device)
+{
+#if defined(LONGLORA_WITH_CUDA)
+    if (device.is_cuda()) {
+        cudaDeviceProp properties{};
+        if (cudaGetDeviceProperties(&properties, device.index()) == cudaSuccess) {
+            return properties.name;
+        }
+    }
+#endif
+    if (device.is_cuda()) {
+        return device.str();
+    }
+    const int threads = at::get_num_threads();
+    return "CPU, " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+}
+
+std::string dtypeName(at::ScalarType dtype)
+{
+    for (const auto& [known, name] : kDtypeNames) {
+        if (known == dtype) {
+            return name;
+        }
+    }
+    return c10::toString(dtype);
+}
+
+at::ScalarType dtypeFromName(const std::string& name)
+{
+    for (const auto& [known, knownName] : kDtypeNames) {
+        if (name == knownName) {
+            return known;
+        }
+    }
+    throw ConfigError("dtype \"" + name + "\" is not known", "use fp32, bf16, f16 or fp64");
+}
+
+double memoryInUse(const at::Device& device)
+{
+#if defined(LONGLORA_WITH_CUDA)
+    if (device.is_cuda()) {
+        const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
+        return static_cast<double>(stats.allocated_bytes[0].current);
+    }
+#endif
+    return device.is_cuda() ? 0.0 : processStatusBytes("VmRSS:");
+}
+
+double peakMemory(const at::Device& device)
+{
+#if defined(LONGLORA_WITH_CUDA)
+    if (device.is_cuda()) {
+        const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
+        return static_cast<double>(stats.allocated_bytes[0].peak);
+    }
+#endif
+    return device.is_cuda() ? 0.0 : processStatusBytes("VmHWM:");
+}
+
+void resetPeakMemory(const at::Device& device)
+{
+#if defined(LONGLORA_WITH_CUDA)
+    if (device.is_cuda()) {
+        c10::cuda::CUDACachingAllocator::resetPeakStats(device.index());
+        return;
+    }
+#endif
+    if (device.is_cpu()) {
+        // "5" resets the high-water mark of the resident set (proc(5)); refused in some containers.
+        std::ofstream("/proc/self/clear_refs") << "5";
+    }
+}
+
+void prepareCompute(int threads)
+{
+    at::set_num_threads(threads);
+    at::globalContext().setFlushDenormal(true);
+}
+
+} // namespace longlora

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/engine/model/llama.h"
+
+#include <ATen/core/Tensor.h>
+
+namespace longlora {
+
+/// Positions whose logits exist at one time.
+inline constexpr std::int64_t kLossChunkTokens = 1024;
+
+/// Cross-entropy of each row, and the gradient in the logits' place.
+/// Equation: loss_t = logsumexp(z_t) - z_t[y_t]; z_t <- (softmax(z_t) - onehot(y_t)) x
+/// gradientScale. Shapes: logits [tokens, vocabulary], overwritten; targets [tokens] int64,
+/// kIgnoredLabel gives loss 0 and gradient 0. Returns [tokens] fp64.
+at::Tensor crossEntropyInPlace(at::Tensor& logits, const at::Tensor& targets, double gradientScale);
+
+/// Final norm, head and cross-entropy over all positions, in chunks: the logits never exist whole.
+struct ChunkedLoss {
+    at::Tensor lossSum;        ///< [] fp64, nats over scored tokens
+    at::Tensor hiddenGradient; ///< [tokens, hidden] of the last hidden states, before the norm
+};
+/// Shapes: hidden [tokens, hidden]; targets [tokens]. Gradients are of lossSum x gradientScale and
+/// are added to `normGradient` and `headGradient` (fp32 or fp64) where these are defined. Source:
+/// chunked like Wijmans et al. 2024 (arXiv:2411.09009), sec. 4, without its sparsity.
+ChunkedLoss chunkedLossAndGradient(const Llama& model, const at::Tensor& hidden,
+                                   const at::Tensor& targets, double gradientScale,
+                                   at::Tensor normGradient, at::Tensor headGradient);
+
+} // namespace longlora
