@@ -21,8 +21,7 @@ enum class ExitStatus : int {
 
 /// Base of everything this project throws: what failed, and what the user can do about it.
 /// `message` names the thing, its value and the limit; `hint` names the remedy.
-class Error : public std::runtime_error
-{
+class Error : public std::runtime_error {
 public:
     Error(ExitStatus status, const std::string& message, std::string hint = {});
 
@@ -44,15 +43,13 @@ private:
 };
 
 /// The configuration or the command line cannot be meant. Exit status 2.
-class ConfigError : public Error
-{
+class ConfigError : public Error {
 public:
     explicit ConfigError(const std::string& message, std::string hint = {});
 };
 
 /// A file is not what its format demands. Exit status 3. The message starts with the file's name.
-class FormatError : public Error
-{
+class FormatError : public Error {
 public:
     /// `where`: byte offset, line or key inside `file`; may be empty.
     FormatError(const std::string& file, const std::string& where, const std::string& what,
@@ -60,15 +57,13 @@ public:
 };
 
 /// Data can be read but not used (empty, not UTF-8, too short, unreadable file). Exit status 3.
-class DataError : public Error
-{
+class DataError : public Error {
 public:
     explicit DataError(const std::string& message, std::string hint = {});
 };
 
 /// The device refuses: out of memory, absent, lost. Exit status 4.
-class DeviceError : public Error
-{
+class DeviceError : public Error {
 public:
     explicit DeviceError(const std::string& message, std::string hint = {});
 };

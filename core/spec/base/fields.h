@@ -17,8 +17,8 @@ struct Field {
     double maximum = std::numeric_limits<double>::infinity();
 };
 
-// A struct is described by `template <class Config, class Visitor> void visitFields(Config&, Visitor&)`
-// (see config/run_config_fields.h), which calls
+// A struct is described by `template <class Config, class Visitor> void visitFields(Config&,
+// Visitor&)` (see config/run_config_fields.h), which calls
 //     visitor.field(Field, value&)            for each scalar, list or optional
 //     visitor.group(key, label, struct&)      for each nested struct
 // A `const` Config gives const references.

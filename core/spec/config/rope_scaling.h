@@ -24,6 +24,7 @@ struct RopeScaling {
     double betaFast = 32.0;           ///< Yarn
     double betaSlow = 1.0;            ///< Yarn
     double attentionFactor = 0.0;     ///< Yarn; 0: 0.1 ln(factor) + 1
+    bool wholeCorrectionRange = true; ///< Yarn: Hugging Face's "truncate"
 
     bool operator==(const RopeScaling&) const = default;
 };

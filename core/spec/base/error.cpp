@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/spec/base/error.h"
+
+#include <utility>
+
+namespace longlora {
+
+namespace {
+
+std::string fileMessage(const std::string& file, const std::string& where, const std::string& what)
+{
+    return where.empty() ? file + ": " + what : file + ", " + where + ": " + what;
+}
+
+/// Messages travel through terminals, event lines and banners: they stay on one line.
+std::string onOneLine(std::string text)
+{
+    for (char& c : text) {
+        if (c == '\n' || c == '\r' || c == '\t') {
+            c = ' ';
+        }
+    }
+    return text;
+}
+
+} // namespace
+
+Error::Error(ExitStatus status, const std::string& message, std::string hint)
+    : std::runtime_error(message)
+    , m_status(status)
+    , m_hint(std::move(hint))
+{}
+
+void Error::addContext(std::string where)
+{
+    m_context.push_back(std::move(where));
+}
+
+std::string Error::describe() const
+{
+    std::string text = what();
+    while (!text.empty() && (text.back() == '.' || text.back() == ' ')) {
+        text.pop_back();
+    }
+    if (!m_context.empty()) {
+        text += " (";
+        for (std::size_t i = 0; i < m_context.size(); ++i) {
+            text += (i == 0 ? "" : ", ") + m_context[i];
+        }
+        text += ')';
+    }
+    if (!m_hint.empty()) {
+        text += ". " + m_hint;
+    }
+    return onOneLine(std::move(text));
+}
+
+ConfigError::ConfigError(const std::string& message, std::string hint)
+    : Error(ExitStatus::Usage, message, std::move(hint))
+{}
+
+FormatError::FormatError(const std::string& file, const std::string& where, const std::string& what,
+                         std::string hint)
+    : Error(ExitStatus::Data, fileMessage(file, where, what), std::move(hint))
+{}
+
+DataError::DataError(const std::string& message, std::string hint)
+    : Error(ExitStatus::Data, message, std::move(hint))
+{}
+
+DeviceError::DeviceError(const std::string& message, std::string hint)
+    : Error(ExitStatus::Device, message, std::move(hint))
+{}
+
+} // namespace longlora
