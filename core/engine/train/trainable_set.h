@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/engine/model/llama.h"
+#include "core/spec/config/run_config.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace longlora {
+
+/// One trained tensor: what the model computes with, and the master that the optimizer moves.
+struct Trainable {
+    std::string name;  ///< weight name, or module name + ".lora_A" / ".lora_B"
+    at::Tensor weight; ///< a tensor of the model, in the compute dtype
+    at::Tensor
+        master; ///< fp32 (fp64 for fp64 models); the same tensor as weight where dtypes agree
+    at::Tensor gradient; ///< like master
+    double learningRateRatio = 1.0;
+    bool decays = true; ///< norms do not
+};
+
+/// Everything a run trains. Made once; the tensors are shared with the model.
+class TrainableSet {
+public:
+    /// Adds LoRA pairs (A uniform, B zero: Hu et al. 2021, sec. 4.1; seeded) to `model`, or takes
+    /// every weight for method full. A trained embedding of a tied model is untied from its frozen
+    /// head (LoRA only). Throws: ConfigError if nothing is trained.
+    TrainableSet(Llama& model, const RunConfig& config);
+
+    std::vector<Trainable>& items() noexcept { return m_items; }
+    const std::vector<Trainable>& items() const noexcept { return m_items; }
+    /// Indices of the trained tensors of decoder layer `layer`.
+    const std::vector<std::size_t>& ofLayer(std::size_t layer) const { return m_ofLayer.at(layer); }
+    /// Gradient of the input embedding, final norm, head; undefined where not trained.
+    at::Tensor embeddingGradient() const { return gradientOf("model.embed_tokens.weight"); }
+    at::Tensor finalNormGradient() const { return gradientOf("model.norm.weight"); }
+    at::Tensor headGradient() const;
+
+    void zeroGradients();
+    /// Copies masters into the model where they are not the same tensor.
+    void publish();
+    std::int64_t parameterCount() const;
+
+    /// In the adapter's terms: low-rank pairs by module, whole tensors by weight name, from
+    /// masters.
+    std::map<std::string, LoraPair> pairs() const;
+    std::map<std::string, at::Tensor> wholeWeights() const;
+    /// Starts from given values instead. Throws: ConfigError naming what is missing or of another
+    /// shape.
+    void assign(const std::map<std::string, LoraPair>& pairs,
+                const std::map<std::string, at::Tensor>& wholeWeights);
+
+private:
+    void add(std::string name, at::Tensor& weight, double ratio, bool decays);
+    void addLora(Llama& model, const RunConfig& config);
+    void indexLayers(std::size_t layerCount);
+    at::Tensor gradientOf(const std::string& name) const;
+
+    std::vector<Trainable> m_items;
+    std::map<std::string, std::size_t> m_byName;
+    std::vector<std::vector<std::size_t>> m_ofLayer;
+    double m_loraScale = 1.0;
+    bool m_headIsTied = false;
+};
+
+} // namespace longlora

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/train/training_data.h"
+
+#include "core/spec/base/error.h"
+#include "core/spec/config/config_issues.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <iterator>
+#include <memory>
+
+namespace longlora {
+
+namespace {
+
+PackedRows packedRows(const std::vector<std::string>& files, const RunConfig& config,
+                      const ModelConfig& model, const Tokenizer* tokenizer,
+                      const ProgressCallback& progress)
+{
+    std::vector<TokenDocument> documents;
+    for (const std::string& file : files) {
+        auto some =
+            readDocuments(file, config.data.format, tokenizer, model.vocabularySize, progress);
+        documents.insert(documents.end(), std::make_move_iterator(some.begin()),
+                         std::make_move_iterator(some.end()));
+    }
+    const TokenId padding = tokenizer != nullptr ? tokenizer->eosId().value_or(0) : 0;
+    return packRows(documents, rowLength(model, config), config.data.packing, padding);
+}
+
+} // namespace
+
+TrainingData prepareTrainingData(const RunConfig& config, const ModelConfig& model,
+                                 const ProgressCallback& progress)
+{
+    std::unique_ptr<Tokenizer> tokenizer;
+    // Rows of ready tokens need none; readDocuments says so where text does.
+    if (std::filesystem::exists(std::filesystem::path(config.model) / "tokenizer.model")) {
+        tokenizer = loadTokenizer(config.model);
+    }
+    TrainingData data;
+    data.train = packedRows(config.data.train, config, model, tokenizer.get(), progress);
+    if (!config.data.validation.empty()) {
+        data.heldOut =
+            packedRows(config.data.validation, config, model, tokenizer.get(), progress).rows;
+    }
+    return data;
+}
+
+std::int64_t totalSteps(const RunConfig& config, std::int64_t rows)
+{
+    if (!config.schedule.epochs) {
+        return config.schedule.steps;
+    }
+    const auto rowsPerStep =
+        static_cast<double>(config.batch.microBatch * config.batch.accumulation);
+    const double steps = *config.schedule.epochs * static_cast<double>(rows) / rowsPerStep;
+    return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(steps)));
+}
+
+} // namespace longlora
