@@ -28,7 +28,7 @@ struct PlannedItem {
 
 struct RunStarted {
     std::int64_t totalSteps = 0;
-    std::int64_t rowTokens = 0;     ///< tokens per row
+    std::int64_t rowTokens = 0; ///< tokens per row
     std::int64_t rowsPerStep = 0;
     std::int64_t parameters = 0;
     std::int64_t trainableParameters = 0;
@@ -50,8 +50,8 @@ struct StepDone {
     std::int64_t scoredTokens = 0;
     double seconds = 0.0;
     double tokensPerSecond = 0.0;
-    double memoryBytes = 0.0; ///< in use now (resident set on CPU, allocated on a GPU)
-    double peakBytes = 0.0;   ///< highest so far
+    double memoryBytes = 0.0;   ///< in use now (resident set on CPU, allocated on a GPU)
+    double peakBytes = 0.0;     ///< highest so far
     bool fullAttention = false; ///< this step ran with full attention
     bool operator==(const StepDone&) const = default;
 };

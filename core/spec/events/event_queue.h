@@ -9,8 +9,7 @@ namespace longlora {
 
 /// Hands events from the working thread to the window's thread. Bounded: beyond `capacity` the
 /// oldest StepDone events are dropped (the event file keeps all), never any other kind.
-class EventQueue : public EventSink, public EventSource
-{
+class EventQueue : public EventSink, public EventSource {
 public:
     explicit EventQueue(std::size_t capacity = 100000);
     void post(const Event& event) noexcept override;
@@ -20,6 +19,7 @@ private:
     std::mutex m_mutex;
     std::vector<Event> m_waiting;
     std::size_t m_capacity;
+    std::size_t m_dropAt; ///< events waiting at which the surplus is removed
 };
 
 } // namespace longlora

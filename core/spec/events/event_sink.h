@@ -8,8 +8,7 @@
 namespace longlora {
 
 /// Where a run says what happens. Threading: post() may be called from any one thread at a time.
-class EventSink
-{
+class EventSink {
 public:
     virtual ~EventSink() = default;
     /// Never throws, never waits for a reader. Fills in nothing: the header comes complete.
@@ -17,8 +16,7 @@ public:
 };
 
 /// Where a reader takes events from. Threading: one reading thread.
-class EventSource
-{
+class EventSource {
 public:
     virtual ~EventSource() = default;
     /// Everything that arrived since the last call, in order. Never blocks for new events.
@@ -26,8 +24,7 @@ public:
 };
 
 /// Passes each event to every sink in turn. Does not own them.
-class TeeSink : public EventSink
-{
+class TeeSink : public EventSink {
 public:
     explicit TeeSink(std::vector<EventSink*> sinks);
     void post(const Event& event) noexcept override;
@@ -37,8 +34,7 @@ private:
 };
 
 /// Numbers and stamps event bodies for one rank of one run.
-class EventWriter
-{
+class EventWriter {
 public:
     /// `sink` outlives this.
     EventWriter(EventSink& sink, std::string run, int rank = 0, std::int64_t firstSequence = 0);
