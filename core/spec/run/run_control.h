@@ -17,8 +17,7 @@ std::string controlRequestName(ControlRequest request);
 /// What someone wants of a running run. Requests come from buttons, signals and files in any
 /// thread; the trainer asks at step boundaries. Hold and Resume replace each other; Checkpoint and
 /// Stop stay until taken. All members are safe in any thread; request() also in a signal handler.
-class RunControl
-{
+class RunControl {
 public:
     void request(ControlRequest request) noexcept;
 

@@ -14,8 +14,7 @@ namespace longlora {
 /// The only code that knows the file names of a run:
 /// run.json plan.json environment.json events.rankN.jsonl checkpoints/step-000500/
 /// checkpoints/latest adapter/ control/ run.lock
-class RunDirectory
-{
+class RunDirectory {
 public:
     /// Makes the folder (and its parents). Throws: DataError if it exists with a run in it, or
     /// cannot be written (names the right that is missing).
@@ -55,8 +54,7 @@ private:
 };
 
 /// Held by the process that runs a run; released by the kernel when it dies.
-class RunLock
-{
+class RunLock {
 public:
     /// Throws: DataError naming the owner (pid, host) if someone else holds it.
     explicit RunLock(const RunDirectory& run);

@@ -25,8 +25,8 @@ struct RunSummary {
     double seconds = 0.0;
     double peakBytes = 0.0;
     double plannedPeakBytes = 0.0;
-    double started = 0.0;            ///< seconds since 1970
-    std::vector<double> losses;      ///< at most 200 points, for a sparkline
+    double started = 0.0;       ///< seconds since 1970
+    std::vector<double> losses; ///< at most 200 points, for a sparkline
 };
 
 /// Every run directly under `folder`, newest first. Unreadable ones are left out.

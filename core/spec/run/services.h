@@ -16,8 +16,7 @@ namespace longlora {
 
 /// Runs one training at a time. The window knows it by this interface only; app/ implements it
 /// with a worker thread, tests with a script. Threading: call from the window's thread.
-class TrainingService
-{
+class TrainingService {
 public:
     virtual ~TrainingService() = default;
     /// Returns at once. Everything that happens, failures included, arrives as events.
@@ -64,8 +63,7 @@ struct ChatFailed {
     std::string message;
     std::string hint;
 };
-using ChatEvent =
-    std::variant<ChatModelLoaded, ChatPrefill, ChatText, ChatAnswered, ChatFailed>;
+using ChatEvent = std::variant<ChatModelLoaded, ChatPrefill, ChatText, ChatAnswered, ChatFailed>;
 
 /// One question to a model.
 struct ChatRequest {
@@ -74,8 +72,7 @@ struct ChatRequest {
 };
 
 /// A model in a thread of its own. Threading: call from the window's thread; no call waits.
-class ChatService
-{
+class ChatService {
 public:
     virtual ~ChatService() = default;
     virtual void load(const std::filesystem::path& modelFolder) = 0;
@@ -99,23 +96,22 @@ struct MergeRequest {
 /// What a merge did and the proof that it did it right.
 struct MergeReport {
     std::int64_t tensors = 0;
-    std::int64_t mergedTensors = 0;   ///< changed by LoRA or replaced by trained ones
-    double bytes = 0.0;               ///< written
+    std::int64_t mergedTensors = 0; ///< changed by LoRA or replaced by trained ones
+    double bytes = 0.0;             ///< written
     bool verified = false;
-    std::int64_t comparedTokens = 0;  ///< length of the text whose logits were compared
-    double maxAbsLogitError = 0.0;    ///< unmerged against merged, as written
+    std::int64_t comparedTokens = 0; ///< length of the text whose logits were compared
+    double maxAbsLogitError = 0.0;   ///< unmerged against merged, as written
     double meanAbsLogitError = 0.0;
-    double maxAbsLogit = 0.0;         ///< to judge the error by
-    std::int64_t sameTopToken = 0;    ///< positions whose most likely token agrees
-    bool rereadEqual = false;         ///< the file read back equals what was to be written
-    std::string rope;                 ///< as written into config.json, for people
+    double maxAbsLogit = 0.0;      ///< to judge the error by
+    std::int64_t sameTopToken = 0; ///< positions whose most likely token agrees
+    bool rereadEqual = false;      ///< the file read back equals what was to be written
+    std::string rope;              ///< as written into config.json, for people
     std::string dtype;
     double seconds = 0.0;
 };
 
 /// Threading: merge() is called from a background thread and blocks.
-class MergeService
-{
+class MergeService {
 public:
     virtual ~MergeService() = default;
     /// Throws: Error kinds; Cancelled when `progress` returns false.
