@@ -16,8 +16,7 @@ using TokenId = std::int32_t;
 
 /// Text to token ids and back, as the model's home ecosystem does it. Threading: const members may
 /// be called from several threads at once.
-class Tokenizer
-{
+class Tokenizer {
 public:
     virtual ~Tokenizer() = default;
 
@@ -38,8 +37,7 @@ public:
 std::unique_ptr<Tokenizer> loadTokenizer(const std::filesystem::path& folder);
 
 /// Turns a stream of ids into text without ever emitting half a character.
-class StreamingDecoder
-{
+class StreamingDecoder {
 public:
     /// `tokenizer` outlives this.
     explicit StreamingDecoder(const Tokenizer& tokenizer);
@@ -49,9 +47,11 @@ public:
     std::string finish();
 
 private:
+    void shortenWindow(const std::string& text);
+
     const Tokenizer& m_tokenizer;
-    std::vector<TokenId> m_pending;
-    std::string m_emitted;
+    std::vector<TokenId> m_pending; ///< the last tokens, with enough before what is not certain
+    std::string m_emitted;          ///< the beginning of their text, which was handed out
 };
 
 } // namespace longlora
