@@ -20,11 +20,13 @@ struct TokenDocument {
     std::string source; ///< file, and line for JSONL
     std::vector<TokenId> ids;
     std::vector<std::int64_t> labels; ///< [ids.size()] or empty; labels[t] is the token at t
-    bool isWholeRow = false; ///< came as input_ids: used as it is, no BOS or EOS was added
+    bool isWholeRow = false;          ///< came as input_ids: used as it is, no BOS or EOS was added
 };
 
-/// Documents of one data file. TXT and MD are one document each; JSONL one per line with "text" or
-/// "input_ids" (+ "labels"). BOS and EOS surround text where the tokenizer has them.
+/// Documents of one data file. TXT and MD are one document each (a BOM is removed, CRLF becomes
+/// LF); JSONL one per line with "text" or "input_ids" (+ "labels"); a .bin token file is one
+/// document. A folder stands for the .txt, .md and .jsonl files directly in it, sorted by name. BOS
+/// and EOS surround text where the tokenizer has them; ids that come ready stay as they are.
 /// `tokenizer` may be null when every row brings input_ids. `vocabularySize` bounds the ids.
 /// Throws: DataError / FormatError with file and line: empty, not UTF-8, bad JSON, id out of range,
 /// labels of another length, unreadable.
@@ -38,7 +40,7 @@ struct DataFileSummary {
     std::int64_t documents = 0;
     std::int64_t tokens = 0;
     std::vector<std::int64_t> documentLengths; ///< tokens, in file order
-    std::string problem; ///< empty: fine; else one line
+    std::string problem;                       ///< empty: fine; else one line
 };
 /// Like readDocuments, but problems are told instead of thrown. For the window's data table.
 DataFileSummary summarizeDataFile(const std::filesystem::path& file, DataFormat format,

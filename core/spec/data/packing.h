@@ -20,7 +20,7 @@ struct TrainingRow {
 /// What packing did, exactly: nothing is cut or dropped silently.
 struct PackingReport {
     std::int64_t documents = 0;
-    std::int64_t tokens = 0;   ///< in the documents
+    std::int64_t tokens = 0; ///< in the documents
     std::int64_t rows = 0;
     std::int64_t cutDocuments = 0; ///< longer than a row, continued in further rows
     std::int64_t droppedTokens = 0;
@@ -34,15 +34,15 @@ struct PackedRows {
 
 /// Documents: each row holds whole documents (best fit); one longer than a row is cut into pieces,
 /// the last piece counts as a document of its own; rows are padded. A document's first token is not
-/// scored. Stream: all documents in order, joined, cut every `length` tokens; the rest that fills no
-/// row is dropped and counted. A document that is a whole row already stays one.
-/// Throws: DataError if not one row results (data shorter than one row).
+/// scored. Stream: all documents in order, joined, cut every `length` tokens; what fills no row is
+/// dropped and counted. A document that is a whole row already stays one.
+/// Throws: DataError if not one row results (data shorter than one row), or none of its tokens is
+/// scored.
 PackedRows packRows(const std::vector<TokenDocument>& documents, std::int64_t length,
                     Packing packing, TokenId paddingId);
 
 /// Which rows each step reads: a seeded permutation per epoch, every row once before any twice.
-class RowOrder
-{
+class RowOrder {
 public:
     RowOrder(std::int64_t rowCount, std::int64_t seed);
     /// The next row's index.

@@ -8,8 +8,8 @@
 
 namespace longlora {
 
-/// A headerless file of little-endian token ids: uint16 when `vocabularySize` <= 65,536, else uint32.
-/// Throws: DataError if unreadable, empty, of odd size, or an id is outside the vocabulary.
+/// A headerless file of little-endian token ids: uint16 when `vocabularySize` <= 65,536, else
+/// uint32. Throws: DataError if unreadable, empty, of odd size, or an id is outside the vocabulary.
 std::vector<TokenId> readTokenFile(const std::filesystem::path& file, std::int64_t vocabularySize);
 
 } // namespace longlora

@@ -20,7 +20,6 @@ struct PasskeyPrompt {
 PasskeyPrompt passkeyPrompt(std::int64_t garbageCharacters, std::int64_t seed);
 
 /// The same text with the key at a chosen depth in [0, 1] instead of a drawn one.
-PasskeyPrompt passkeyPromptAtDepth(std::int64_t garbageCharacters, double depth,
-                                   std::int64_t seed);
+PasskeyPrompt passkeyPromptAtDepth(std::int64_t garbageCharacters, double depth, std::int64_t seed);
 
 } // namespace longlora
