@@ -32,7 +32,8 @@ struct S2Pattern {
 
     /// Segments in rank order; together they cover [0, length).
     std::vector<Segment> segments(HeadHalf half) const;
-    /// Tokens by which the half is rolled left: group / 2 for the shifted half in Circular, else 0.
+    /// Tokens by which the half is rolled left: group / 2 (mod length) for the shifted half in
+    /// Circular, else 0.
     std::int64_t roll(HeadHalf half) const;
     /// Whether query token i sees key token j.
     bool visible(HeadHalf half, std::int64_t query, std::int64_t key) const;
@@ -41,6 +42,9 @@ struct S2Pattern {
 };
 
 /// Heads 0 .. plainHeadCount-1 are plain.
-constexpr std::int64_t plainHeadCount(std::int64_t headCount) { return headCount / 2; }
+constexpr std::int64_t plainHeadCount(std::int64_t headCount)
+{
+    return headCount / 2;
+}
 
 } // namespace longlora

@@ -27,15 +27,18 @@ std::vector<ConfigIssue> validate(const RunConfig& config, const ModelConfig* mo
 void requireValid(const RunConfig& config, const ModelConfig* model);
 
 /// The rotary embedding a run trains with: the model's own, extended as `config.context` says.
-/// A factor left empty follows the length; an existing linear factor is multiplied.
-/// Throws: ConfigError if the context cannot be reached (length below the model's own context
-/// times the factor asked for).
+/// A factor left empty is ceil(length / the model's own context), 1 where the rows fit already; one
+/// asked for counts always. It multiplies an existing factor of the same kind, whose original
+/// length stays; llama3 and yarn take the model's own context as the original of an unscaled one.
+/// Throws: ConfigError if length is above the model's own context times the factor asked for, or
+/// the model is scaled by another kind.
 RopeScaling extendedRope(const ModelConfig& model, const ContextConfig& context);
 
 /// Tokens in a row: `context.length`, or the model's own context when that is 0.
 std::int64_t rowLength(const ModelConfig& model, const RunConfig& config);
 
-/// Tokens in an S2 group: `attention.group`, or groupRatio x `length` (rounded to an even number).
+/// Tokens in an S2 group, at least 1: `attention.group`, or groupRatio x `length` rounded to an
+/// even number.
 std::int64_t groupSize(const AttentionConfig& attention, std::int64_t length);
 
 } // namespace longlora
