@@ -19,6 +19,9 @@ MAX_SOURCE_LINES = 500
 # Folders with C++ of ours; the first five are the libraries and programs with walls between them.
 CODE_FOLDERS = ["kernels", "core", "ui", "app", "tests", "benchmarks"]
 
+# CMake puts it before every file of the engine; nothing includes it.
+PRECOMPILED = "core/engine/engine_pch.h"
+
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
 QT = re.compile(r"Q[A-Z]\w*(/.*)?$|Qt\w*(/.*)?$|q[a-z]+\.h$")
 NOT_A_QT_HEADER = {"queue.h", "quota.h"}
@@ -30,6 +33,9 @@ def is_torch(include):
 
 def is_qt(include):
     return QT.match(include) is not None and include not in NOT_A_QT_HEADER
+
+
+in_tests = re.compile(r"(tests|benchmarks)/").match
 
 
 def below(*folders):
@@ -84,11 +90,15 @@ def check_includes(path, lines, root):
         for name, forbidden in walls_of(path):
             if forbidden(include):
                 yield f"{where}; {'/'.join(path.split('/')[:-1])} must not include {name}"
-        if is_header and is_torch(include):
+        if is_header and include == "torch/torch.h":
+            yield f"{where}; it takes ten seconds to parse and belongs in .cpp files"
+        elif is_header and is_torch(include) and path != PRECOMPILED and not in_tests(path):
             if not path.startswith("core/engine/"):
                 yield f"{where}; LibTorch in headers is for core/engine only"
             elif include != "ATen/core/Tensor.h":
                 yield f"{where}; headers may take <ATen/core/Tensor.h> only"
+        if include == PRECOMPILED:
+            yield f"{where}; the compiler is given it, files include what they use"
         if include.startswith("nlohmann/") and is_header:
             yield f"{where}; JSON belongs in .cpp files"
         if include == "qcustomplot.h" and not re.fullmatch(r"ui/plots/[^/]+\.cpp", path):

@@ -22,6 +22,8 @@ GOOD = {
     "core/engine/llama.h": HEADER + "#include <ATen/core/Tensor.h>\n",
     "core/engine/llama.cpp": SPDX + '#include "core/engine/llama.h"\n#include "kernels/rms_norm.h"\n'
                                     "#include <torch/torch.h>\n",
+    "core/engine/engine_pch.h": HEADER + "#include <ATen/Functions.h>\n",
+    "tests/support/model.h": HEADER + "#include <ATen/Functions.h>\n",
     "ui/plots/loss_plot.cpp": SPDX + "#include <qcustomplot.h>\n#include <QWidget>\n"
                                      '#include "loss_plot.moc"\n',
     "app/workbench_main.cpp": SPDX + '#include "core/engine/llama.h"\n#include <QApplication>\n',
@@ -41,7 +43,10 @@ BAD = [
     ("core/spec/a.cpp", SPDX + "#include <QtCore/qglobal.h>\n", "must not include Qt"),
     ("core/engine/a.cpp", SPDX + "#include <qstring.h>\n", "must not include Qt"),
     ("core/engine/a.cpp", SPDX + '#include "ui/plots/loss_plot.cpp"\n', "must not include ui"),
-    ("core/engine/a.h", HEADER + "#include <torch/torch.h>\n", "<ATen/core/Tensor.h> only"),
+    ("core/engine/a.h", HEADER + "#include <torch/torch.h>\n", "belongs in .cpp files"),
+    ("core/engine/engine_pch.h", HEADER + "#include <torch/torch.h>\n", "belongs in .cpp files"),
+    ("tests/support/a.h", HEADER + "#include <torch/torch.h>\n", "belongs in .cpp files"),
+    ("core/engine/a.cpp", SPDX + '#include "core/engine/engine_pch.h"\n', "the compiler is given"),
     ("core/engine/a.h", HEADER + "#include <ATen/ATen.h>\n", "<ATen/core/Tensor.h> only"),
     ("core/engine/a.h", HEADER + "#include <nlohmann/json.hpp>\n", "JSON belongs"),
     ("ui/a.cpp", SPDX + '#include "core/engine/llama.h"\n', "must not include kernels, engine"),
