@@ -13,10 +13,12 @@ namespace longlora {
 
 /// The device a plan is made for.
 struct DeviceProfile {
-    std::string name;                ///< "CPU, 2 threads"
+    std::string name; ///< "CPU, 2 threads"
     DeviceKind kind = DeviceKind::Cpu;
     double memoryBytes = 0.0;        ///< usable by this process
     double matmulFlopsPerSecond = 0; ///< sustained, in the run's precision; 0: unknown
+    /// What precision.compute auto means there; never Auto.
+    ComputePrecision autoPrecision = ComputePrecision::Fp32;
 };
 
 /// This machine's processor and memory. Reads /proc and the number of cores; makes no benchmark.

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/spec/plan/memory_planner.h"
+
+#include "core/spec/base/units.h"
+#include "core/spec/config/config_issues.h"
+#include "core/spec/plan/loss_chunk.h"
+#include "core/spec/plan/recompute_choice.h"
+#include "core/spec/plan/system_memory.h"
+#include "core/spec/plan/time_planner.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <thread>
+
+namespace longlora {
+
+namespace {
+
+/// Code, libraries and buffers of a process that trains. Measured as the peak resident set of a run
+/// on a model of a few thousand parameters, whose own items are nothing beside it.
+constexpr double kRuntimeBytes = 250.0 * 1024.0 * 1024.0;
+/// Rows longer than this are not looked for.
+constexpr std::int64_t kLongestContext = std::int64_t{1} << 24;
+
+double elementBytes(ComputePrecision precision)
+{
+    switch (precision) {
+    case ComputePrecision::Bf16:
+        return 2.0;
+    case ComputePrecision::Fp64:
+        return 8.0;
+    case ComputePrecision::Fp32:
+    case ComputePrecision::Auto:
+        break;
+    }
+    return 4.0;
+}
+
+/// Everything the formulas are made of.
+struct Quantities {
+    double frozen = 0.0;  ///< numbers that are not trained
+    double trained = 0.0; ///< numbers that are
+    double rows = 0.0;    ///< of a micro-batch
+    double length = 0.0;  ///< tokens of a row
+    double compute = 4.0; ///< bytes of a number the model computes with
+    double master = 4.0;  ///< bytes of a number the optimizer keeps
+    bool keepsGraphs = false;
+
+    double tokens() const { return rows * length; }
+};
+
+double frozenCount(const ModelConfig& model, const RunConfig& config)
+{
+    if (config.method == TrainingMethod::Full) {
+        return 0.0;
+    }
+    const TrainableCount trained = countTrainable(model, config);
+    // A tied embedding that is trained leaves the frozen original to the head.
+    const std::int64_t replaced = trained.norms + (model.tiedEmbeddings ? 0 : trained.embeddings);
+    return static_cast<double>(model.parameterCount() - replaced);
+}
+
+Quantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
+                        const DeviceProfile& device)
+{
+    Quantities q;
+    q.frozen = frozenCount(model, config);
+    q.trained = static_cast<double>(countTrainable(model, config).total());
+    q.rows = static_cast<double>(std::max<std::int64_t>(1, config.batch.microBatch));
+    q.length = static_cast<double>(rowLength(model, config));
+    q.compute =
+        elementBytes(config.precision.compute == ComputePrecision::Auto ? device.autoPrecision
+                                                                        : config.precision.compute);
+    q.master = std::max(4.0, q.compute);
+    q.keepsGraphs = resolvedRecompute(model, config) == RecomputeLevel::None;
+    return q;
+}
+
+double graphBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
+{
+    return layerGraphBytes(model, config, static_cast<std::int64_t>(q.tokens()), q.compute);
+}
+
+/// What stays from the forward pass until a layer's backward.
+double keptBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
+{
+    const auto layers = static_cast<double>(model.layerCount);
+    const double hiddenState = q.tokens() * static_cast<double>(model.hiddenSize) * q.compute;
+    return q.keepsGraphs ? layers * graphBytes(model, config, q) : (layers + 1.0) * hiddenState;
+}
+
+/// Gradients alive at once in one layer: of its output and input, and of the MLP's gate, up and
+/// product, or of attention's q, k, v and result with what is summed into them.
+double layerGradientWidth(const ModelConfig& model)
+{
+    const double mlp = 3.0 * static_cast<double>(model.intermediateSize);
+    const double attention =
+        static_cast<double>((3 * model.headCount + 4 * model.kvHeadCount) * model.headDim);
+    return 2.0 * static_cast<double>(model.hiddenSize) + std::max(mlp, attention);
+}
+
+double layerBackwardBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
+{
+    const double graph = q.keepsGraphs ? 0.0 : graphBytes(model, config, q);
+    return graph + q.tokens() * layerGradientWidth(model) * q.compute;
+}
+
+double lossBytes(const ModelConfig& model, const Quantities& q)
+{
+    const double chunk = std::min(static_cast<double>(kLossChunkTokens), q.tokens());
+    // The logits and one temporary of their size.
+    const double logits = chunk * static_cast<double>(model.vocabularySize) * 2.0 * q.master;
+    return logits + q.tokens() * static_cast<double>(model.hiddenSize) * q.compute;
+}
+
+/// Items that are not there are left out. Their sum is the peak: the loss and a layer's backward
+/// never live at the same time, so the larger counts.
+class ItemList {
+public:
+    void add(std::string name, double bytes, std::string formula)
+    {
+        if (bytes > 0.0) {
+            m_items.push_back({std::move(name), bytes, std::move(formula)});
+        }
+    }
+    std::vector<PlannedItem> take() { return std::move(m_items); }
+
+private:
+    std::vector<PlannedItem> m_items;
+};
+
+std::string count(double number)
+{
+    return formatCount(static_cast<std::int64_t>(number));
+}
+
+void addWeightItems(const Quantities& q, ItemList& items)
+{
+    const std::string trained = count(q.trained);
+    items.add("Frozen weights", q.frozen * q.compute,
+              fmt::format("{} numbers x {} B", count(q.frozen), q.compute));
+    items.add("Trained weights", q.trained * q.master,
+              fmt::format("{} numbers x {} B", trained, q.master));
+    if (q.compute != q.master) {
+        items.add("Compute copy of trained weights", q.trained * q.compute,
+                  fmt::format("{} numbers x {} B", trained, q.compute));
+    }
+    items.add("Gradients", q.trained * q.master,
+              fmt::format("{} numbers x {} B", trained, q.master));
+    items.add("Optimizer moments", q.trained * q.master * 2.0,
+              fmt::format("{} numbers x 2 moments x {} B", trained, q.master));
+}
+
+void addActivationItems(const ModelConfig& model, const RunConfig& config, const Quantities& q,
+                        ItemList& items)
+{
+    const std::string tokens = fmt::format(
+        "{} x {} tokens", q.rows == 1.0 ? "1 row" : count(q.rows) + " rows", count(q.length));
+    const double kept = keptBytes(model, config, q);
+    if (q.keepsGraphs) {
+        items.add("Kept layer graphs", kept,
+                  fmt::format("{} layers x {} x {:.0f} B of a layer's intermediate results",
+                              model.layerCount, tokens,
+                              graphBytes(model, config, q) / std::max(1.0, q.tokens())));
+    } else {
+        items.add("Kept hidden states", kept,
+                  fmt::format("({} layers + 1) x {} x {} x {} B", model.layerCount, tokens,
+                              formatCount(model.hiddenSize), q.compute));
+    }
+    const double backward = layerBackwardBytes(model, config, q);
+    items.add("Backward of one layer", backward,
+              fmt::format("{} x ({}{:.0f} B of gradients)", tokens,
+                          q.keepsGraphs ? std::string()
+                                        : fmt::format("{:.0f} B of intermediate results + ",
+                                                      graphBytes(model, config, q) /
+                                                          std::max(1.0, q.tokens())),
+                          layerGradientWidth(model) * q.compute));
+    items.add("Loss, beyond that", lossBytes(model, q) - backward,
+              fmt::format("{} tokens x {} logits x 2 x {} B + {} x {} x {} B - backward of one "
+                          "layer, never at the same time",
+                          count(std::min(static_cast<double>(kLossChunkTokens), q.tokens())),
+                          formatCount(model.vocabularySize), q.master, tokens,
+                          formatCount(model.hiddenSize), q.compute));
+}
+
+/// The sum of the items, without their text: the search below asks for it often.
+double peakOf(const ModelConfig& model, const RunConfig& config, const Quantities& q)
+{
+    const double perTrained = q.master * 4.0 + (q.compute != q.master ? q.compute : 0.0);
+    const double work = std::max(layerBackwardBytes(model, config, q), lossBytes(model, q));
+    return q.frozen * q.compute + q.trained * perTrained + keptBytes(model, config, q) + work +
+           kRuntimeBytes;
+}
+
+/// The longest row that fits at a fixed recompute level, in steps of 64 tokens.
+std::int64_t largestAt(RecomputeLevel level, const ModelConfig& model, RunConfig config,
+                       const DeviceProfile& device)
+{
+    config.memory.recompute = level;
+    config.context.length = 1;
+    Quantities q = quantitiesOf(model, config, device);
+    constexpr std::int64_t kStep = 64;
+    std::int64_t fits = 0;
+    std::int64_t tooLong = kLongestContext / kStep + 1;
+    while (fits + 1 < tooLong) {
+        const std::int64_t middle = fits + (tooLong - fits) / 2;
+        q.length = static_cast<double>(middle * kStep);
+        (peakOf(model, config, q) <= device.memoryBytes ? fits : tooLong) = middle;
+    }
+    return fits * kStep;
+}
+
+std::int64_t largestContext(const ModelConfig& model, const RunConfig& config,
+                            const DeviceProfile& device)
+{
+    // Keeping graphs needs more than recomputing, so the peak falls where `auto` changes over: each
+    // side of that length is searched by itself.
+    std::int64_t largest = 0;
+    RunConfig longest = config;
+    if (config.memory.recompute == RecomputeLevel::Auto) {
+        largest = largestAt(RecomputeLevel::Full, model, config, device);
+        longest.context.length = std::max<std::int64_t>(largest, 1);
+    }
+    if (resolvedRecompute(model, longest) == RecomputeLevel::None) {
+        largest = largestAt(RecomputeLevel::None, model, config, device);
+    } else if (config.memory.recompute != RecomputeLevel::Auto) {
+        largest = largestAt(RecomputeLevel::Full, model, config, device);
+    }
+    constexpr std::int64_t kRoundFrom = 4096;
+    return largest >= kRoundFrom ? largest / 256 * 256 : largest;
+}
+
+/// Checkpoints kept, one more while it is written, and the result.
+double diskBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
+{
+    const double one = config.method == TrainingMethod::Full
+                           ? static_cast<double>(model.parameterCount()) * q.compute
+                           : q.trained * q.master;
+    return one * static_cast<double>(std::max<std::int64_t>(1, config.checkpoint.keep) + 2);
+}
+
+} // namespace
+
+DeviceProfile localCpuProfile()
+{
+    DeviceProfile profile;
+    const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+    profile.name = fmt::format("CPU, {} {}", threads, threads == 1 ? "thread" : "threads");
+    profile.memoryBytes = availableMemoryBytes();
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512bf16")) {
+        profile.autoPrecision = ComputePrecision::Bf16;
+    }
+#endif
+    return profile;
+}
+
+MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
+                      const DeviceProfile& device)
+{
+    const Quantities q = quantitiesOf(model, config, device);
+    ItemList items;
+    addWeightItems(q, items);
+    addActivationItems(model, config, q, items);
+    items.add("Program and libraries", kRuntimeBytes, "measured, the same for every model");
+
+    MemoryPlan plan;
+    plan.items = items.take();
+    plan.peakBytes = peakOf(model, config, q);
+    plan.fits = device.memoryBytes <= 0.0 || plan.peakBytes <= device.memoryBytes;
+    plan.largestContext = device.memoryBytes > 0.0 ? largestContext(model, config, device) : 0;
+    plan.trainableParameters = static_cast<std::int64_t>(q.trained);
+    plan.trainableBytes = q.trained * (q.master * 4.0 + (q.compute != q.master ? q.compute : 0.0));
+    plan.diskBytes = diskBytes(model, config, q);
+    plan.flopsPerStep = stepFlops(model, config);
+    plan.secondsPerStep =
+        device.matmulFlopsPerSecond > 0.0 ? plan.flopsPerStep / device.matmulFlopsPerSecond : 0.0;
+    return plan;
+}
+
+std::string memoryPlanToJson(const MemoryPlan& plan)
+{
+    nlohmann::ordered_json json;
+    json["items"] = nlohmann::ordered_json::array();
+    for (const PlannedItem& item : plan.items) {
+        json["items"].push_back(
+            {{"name", item.name}, {"bytes", item.bytes}, {"formula", item.formula}});
+    }
+    json["peak_bytes"] = plan.peakBytes;
+    json["fits"] = plan.fits;
+    json["largest_context"] = plan.largestContext;
+    json["trainable_parameters"] = plan.trainableParameters;
+    json["trainable_bytes"] = plan.trainableBytes;
+    json["disk_bytes"] = plan.diskBytes;
+    json["flops_per_step"] = plan.flopsPerStep;
+    json["seconds_per_step"] = plan.secondsPerStep;
+    return json.dump(2) + "\n";
+}
+
+TrainableCount countTrainable(const ModelConfig& model, const RunConfig& config)
+{
+    const std::int64_t embeddings = model.vocabularySize * model.hiddenSize;
+    const std::int64_t norms = (2 * model.layerCount + 1) * model.hiddenSize;
+    TrainableCount trained;
+    if (config.method == TrainingMethod::Full) {
+        return {0, embeddings, norms, model.parameterCount() - embeddings - norms};
+    }
+    const std::int64_t queries = model.headCount * model.headDim;
+    const std::int64_t keys = model.kvHeadCount * model.headDim;
+    const std::set<std::string_view> targets(config.lora.targets.begin(),
+                                             config.lora.targets.end());
+    std::int64_t widths = 0; // inputs and outputs of the targets
+    for (const std::string_view target : targets) {
+        if (target == "q_proj" || target == "o_proj") {
+            widths += model.hiddenSize + queries;
+        } else if (target == "k_proj" || target == "v_proj") {
+            widths += model.hiddenSize + keys;
+        } else if (target == "gate_proj" || target == "up_proj" || target == "down_proj") {
+            widths += model.hiddenSize + model.intermediateSize;
+        }
+    }
+    trained.lora = model.layerCount * std::max<std::int64_t>(0, config.lora.rank) * widths;
+    trained.embeddings = config.lora.trainEmbeddings ? embeddings : 0;
+    trained.norms = config.lora.trainNorms ? norms : 0;
+    return trained;
+}
+
+} // namespace longlora

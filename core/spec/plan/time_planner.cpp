@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/spec/plan/time_planner.h"
+
+#include "core/spec/attention/s2_pattern.h"
+#include "core/spec/config/config_issues.h"
+#include "core/spec/plan/memory_planner.h"
+#include "core/spec/plan/recompute_choice.h"
+
+#include <algorithm>
+
+namespace longlora {
+
+namespace {
+
+/// Query-key pairs of one head in one row, averaged over the steps.
+double pairsPerHead(const RunConfig& config, std::int64_t length)
+{
+    const auto tokens = static_cast<double>(length);
+    const double full = tokens * (tokens + 1.0) / 2.0;
+    if (config.attention.kind == AttentionKind::Full) {
+        return full;
+    }
+    const S2Pattern pattern{length, groupSize(config.attention, length), config.attention.edge};
+    const double fraction = std::clamp(config.attention.fullFinalFraction, 0.0, 1.0);
+    return fraction * full + (1.0 - fraction) * pattern.pairsPerHead();
+}
+
+/// Numbers in the linear maps of one layer.
+double layerLinears(const ModelConfig& model)
+{
+    const auto heads = static_cast<double>(2 * model.headCount + 2 * model.kvHeadCount);
+    const auto mlp = static_cast<double>(3 * model.intermediateSize);
+    return static_cast<double>(model.hiddenSize) *
+           (heads * static_cast<double>(model.headDim) + mlp);
+}
+
+} // namespace
+
+double stepFlops(const ModelConfig& model, const RunConfig& config)
+{
+    const bool trainsAll = config.method == TrainingMethod::Full;
+    const bool recomputes = resolvedRecompute(model, config) == RecomputeLevel::Full;
+    const std::int64_t length = rowLength(model, config);
+    const auto layers = static_cast<double>(model.layerCount);
+    const double rows = static_cast<double>(config.batch.microBatch) *
+                        static_cast<double>(config.batch.accumulation);
+    const double tokens = rows * static_cast<double>(length);
+
+    const double passes = 2.0 + (recomputes ? 1.0 : 0.0); // forward, input gradient, forward again
+    const double linears = 2.0 * layers * layerLinears(model) * (passes + (trainsAll ? 1.0 : 0.0));
+    const double lora =
+        2.0 * static_cast<double>(countTrainable(model, config).lora) * (passes + 1.0);
+    const double head = 2.0 * static_cast<double>(model.vocabularySize * model.hiddenSize) *
+                        (trainsAll ? 3.0 : 2.0);
+    const double attention = layers * rows * pairsPerHead(config, length) *
+                             static_cast<double>(model.headCount * model.headDim) * 4.0 *
+                             (1.0 + (recomputes ? 1.0 : 0.0) + 2.5);
+    return tokens * (linears + lora + head) + attention;
+}
+
+} // namespace longlora
