@@ -66,7 +66,8 @@ private:
     std::unique_ptr<State> m_state;
 };
 
-/// Announce, write and finish in one call, names sorted.
+/// Announce, write and finish in one call: by name, wider numbers before narrower ones so that
+/// every tensor is aligned.
 void writeSafetensors(const std::filesystem::path& file,
                       const std::map<std::string, at::Tensor>& tensors,
                       const std::map<std::string, std::string>& metadata = {{"format", "pt"}});

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/checkpoint/adapter.h"
+
+#include "core/engine/checkpoint/adapter_origin.h"
+#include "core/engine/checkpoint/finite_check.h"
+#include "core/engine/checkpoint/peft_config.h"
+#include "core/engine/checkpoint/safetensors.h"
+#include "core/spec/base/atomic_file.h"
+#include "core/spec/base/error.h"
+
+#include <ATen/Tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <system_error>
+
+namespace longlora {
+
+namespace {
+
+constexpr const char* kConfigFile = "adapter_config.json";
+constexpr const char* kTensorFile = "adapter_model.safetensors";
+constexpr std::string_view kPrefix = "base_model.model.";
+constexpr std::string_view kWeight = ".weight";
+
+/// What a key of adapter_model.safetensors stands for.
+struct TensorRole {
+    enum class Kind { LoraA, LoraB, Replaced, Ignored, Unknown };
+    Kind kind = Kind::Unknown;
+    std::string name; ///< module for LoRA, weight for Replaced
+};
+
+/// Spellings of PEFT now ("X.lora_A.weight", "X.weight"), of older ones and of hand-made files
+/// ("X.lora_A.default.weight", "X.modules_to_save.default.weight", "X.original_module.weight").
+TensorRole roleOf(std::string_view key)
+{
+    using Kind = TensorRole::Kind;
+    if (!key.starts_with(kPrefix) || !key.ends_with(kWeight)) {
+        return {};
+    }
+    key.remove_prefix(kPrefix.size());
+    const std::string_view module = key.substr(0, key.size() - kWeight.size());
+    constexpr std::array<std::pair<std::string_view, Kind>, 4> kMarks = {{
+        {".lora_A", Kind::LoraA},
+        {".lora_B", Kind::LoraB},
+        {".modules_to_save", Kind::Replaced},
+        {".original_module", Kind::Ignored},
+    }};
+    for (const auto& [mark, kind] : kMarks) {
+        const std::size_t at = module.rfind(mark);
+        if (at == std::string_view::npos) {
+            continue;
+        }
+        // The adapter's name may follow: one part without a dot.
+        const std::string_view rest = module.substr(at + mark.size());
+        if (!rest.empty() && (rest.front() != '.' || rest.rfind('.') != 0)) {
+            return {};
+        }
+        std::string name(module.substr(0, at));
+        return {kind, kind == Kind::Replaced ? name + std::string(kWeight) : name};
+    }
+    for (const std::string_view other : {".lora_", ".base_layer", ".token_adapter"}) {
+        if (module.find(other) != std::string_view::npos) {
+            return {};
+        }
+    }
+    return {Kind::Replaced, std::string(key)};
+}
+
+/// A copy that does not depend on the file. Narrow numbers are widened: merging and training start
+/// from them.
+at::Tensor loaded(const SafetensorsFile& file, const std::string& key)
+{
+    const at::Tensor stored = file.tensor(key);
+    if (!stored.is_floating_point()) {
+        throw FormatError(file.path().string(), "tensor " + key, "does not hold floating numbers");
+    }
+    const bool isDouble = stored.scalar_type() == at::kDouble;
+    at::Tensor copy = stored.to(isDouble ? at::kDouble : at::kFloat, false, /*copy=*/true);
+    requireFinite(copy, key, file.path().string());
+    return copy;
+}
+
+void requireWholePair(const LoraPair& pair, const std::string& module, std::int64_t rank,
+                      const std::string& file)
+{
+    const auto refuse = [&](const std::string& what) {
+        throw FormatError(file, "module " + module, what);
+    };
+    if (!pair.a.defined() || !pair.b.defined()) {
+        refuse(pair.a.defined() ? "lora_B is missing" : "lora_A is missing");
+    }
+    if (pair.a.dim() != 2 || pair.b.dim() != 2 || pair.a.size(0) != pair.b.size(1)) {
+        refuse("lora_A and lora_B do not fit each other");
+    }
+    if (pair.a.size(0) != rank) {
+        refuse(fmt::format("rank {} contradicts {} of {}", pair.a.size(0), rank, kConfigFile));
+    }
+}
+
+/// "model.layers.3." of a name in a layer, else empty.
+std::string layerOf(const std::string& name)
+{
+    constexpr std::string_view kLayers = "model.layers.";
+    if (!name.starts_with(kLayers)) {
+        return {};
+    }
+    const std::size_t dot = name.find('.', kLayers.size());
+    return dot == std::string::npos ? std::string() : name.substr(0, dot + 1);
+}
+
+/// Every module the config calls trained must be there: PEFT itself fails over a file without it,
+/// and a model with some of its norms missing would be silently wrong.
+void requireSavedModules(const Adapter& adapter, const PeftConfig& config, const std::string& file)
+{
+    const auto require = [&](const std::string& weight, const std::string& saved) {
+        if (!adapter.replaced.contains(weight)) {
+            throw FormatError(file, "tensor " + std::string(kPrefix) + weight,
+                              "is missing, though modules_to_save lists " + saved);
+        }
+    };
+    for (const std::string& saved : config.modulesToSave) {
+        const bool isFound =
+            std::any_of(adapter.replaced.begin(), adapter.replaced.end(), [&](const auto& item) {
+                return item.first.ends_with(saved + std::string(kWeight));
+            });
+        // A head that stays tied to a trained embedding is not written.
+        if (!isFound && !(adapter.keepsTying && saved == "lm_head")) {
+            throw FormatError(file, {},
+                              "has no tensor of " + saved + ", which modules_to_save lists");
+        }
+        if (saved != "norm") {
+            continue;
+        }
+        require("model.norm.weight", saved);
+        const auto requireLayer = [&](const std::string& name) {
+            if (const std::string layer = layerOf(name); !layer.empty()) {
+                require(layer + "input_layernorm.weight", saved);
+                require(layer + "post_attention_layernorm.weight", saved);
+            }
+        };
+        for (const auto& [module, pair] : adapter.pairs) {
+            requireLayer(module);
+        }
+        for (const auto& [weight, tensor] : adapter.replaced) {
+            requireLayer(weight);
+        }
+    }
+}
+
+std::filesystem::path tensorFile(const std::filesystem::path& folder)
+{
+    std::error_code ignored;
+    if (!std::filesystem::exists(folder / kTensorFile, ignored)) {
+        const bool hasPickle = std::filesystem::exists(folder / "adapter_model.bin", ignored);
+        throw DataError("There is no " + std::string(kTensorFile) + " in " + folder.string(),
+                        hasPickle
+                            ? "adapter_model.bin is not read: save the adapter as safetensors."
+                            : "Name the folder of a PEFT adapter.");
+    }
+    return folder / kTensorFile;
+}
+
+} // namespace
+
+Adapter readAdapter(const std::filesystem::path& folder)
+{
+    using Kind = TensorRole::Kind;
+    const c10::NoGradGuard noGradients;
+    const PeftConfig config = PeftConfig::read(folder / kConfigFile);
+    const SafetensorsFile file = SafetensorsFile::open(tensorFile(folder));
+    const std::string name = file.path().string();
+    Adapter adapter;
+    adapter.baseModel = config.baseModel;
+    adapter.keepsTying = config.keepsTying;
+    adapter.origin = readAdapterOrigin(folder);
+    for (const auto& [key, entry] : file.entries()) {
+        const TensorRole role = roleOf(key);
+        if (role.kind == Kind::Ignored) {
+            continue;
+        }
+        if (role.kind == Kind::Unknown) {
+            throw FormatError(name, "tensor " + key, "is of a kind that is not supported",
+                              "Supported: lora_A and lora_B of linear maps, and whole weights.");
+        }
+        at::Tensor& place = role.kind == Kind::Replaced ? adapter.replaced[role.name]
+                            : role.kind == Kind::LoraA  ? adapter.pairs[role.name].a
+                                                        : adapter.pairs[role.name].b;
+        if (place.defined()) {
+            throw FormatError(name, "tensor " + key, "stands twice under different spellings");
+        }
+        place = loaded(file, key);
+    }
+    if (adapter.pairs.empty() && adapter.replaced.empty()) {
+        throw FormatError(name, {}, "holds no tensors");
+    }
+    for (auto& [module, pair] : adapter.pairs) {
+        const PeftConfig::Shape shape = config.shapeOf(module);
+        requireWholePair(pair, module, shape.rank, name);
+        pair.scale = shape.scale;
+    }
+    requireSavedModules(adapter, config, name);
+    return adapter;
+}
+
+void writeAdapter(const std::filesystem::path& folder, const AdapterDescription& description,
+                  const std::map<std::string, LoraPair>& pairs,
+                  const std::map<std::string, at::Tensor>& replaced)
+{
+    const c10::NoGradGuard noGradients;
+    std::error_code code;
+    std::filesystem::create_directories(folder, code);
+    if (code) {
+        throw DataError("Cannot create " + folder.string() + ": " + code.message(),
+                        "Check the path and its rights.");
+    }
+    const std::string prefix(kPrefix);
+    const auto plain = [](const at::Tensor& tensor) {
+        return tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+    };
+    std::map<std::string, at::Tensor> tensors;
+    for (const auto& [module, pair] : pairs) {
+        tensors[prefix + module + ".lora_A.weight"] = plain(pair.a);
+        tensors[prefix + module + ".lora_B.weight"] = plain(pair.b);
+    }
+    for (const auto& [weight, tensor] : replaced) {
+        tensors[prefix + weight] = plain(tensor);
+    }
+    writeSafetensors(folder / kTensorFile, tensors);
+    if (description.origin) {
+        writeAdapterOrigin(folder, *description.origin);
+    }
+    // Last: a folder with this file is a whole adapter.
+    writeFileAtomically(folder / kConfigFile, peftConfigJson(description, pairs, replaced));
+}
+
+} // namespace longlora

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/checkpoint/adapter_attach.h"
+
+#include "core/spec/base/error.h"
+
+#include <ATen/Tensor.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace longlora {
+
+namespace {
+
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+constexpr const char* kHead = "lm_head.weight";
+
+[[noreturn]] void throwOtherBase(const Adapter& adapter, const std::string& what)
+{
+    throw DataError("The adapter is of another base model: " + what,
+                    adapter.baseModel.empty()
+                        ? std::string("Use the model it was trained on.")
+                        : "It says it was trained on " + adapter.baseModel + ".");
+}
+
+bool isLinearOfLayer(const std::string& weight)
+{
+    return weight.find(".self_attn.") != std::string::npos ||
+           weight.find(".mlp.") != std::string::npos;
+}
+
+void requireShapes(const ModelConfig& base, const Adapter& adapter)
+{
+    std::map<std::string, std::vector<std::int64_t>> shapes;
+    for (WeightShape& shape : weightShapes(base)) {
+        shapes.emplace(std::move(shape.name), std::move(shape.sizes));
+    }
+    shapes.emplace(kHead, shapes.at(kEmbedding)); // a tied head may be replaced by one of its own
+    for (const auto& [module, pair] : adapter.pairs) {
+        const auto weight = shapes.find(module + ".weight");
+        if (weight == shapes.end()) {
+            throwOtherBase(adapter, "it has no module " + module);
+        }
+        if (!isLinearOfLayer(weight->first)) {
+            throw DataError("The adapter has a low-rank update of " + module +
+                                ", which is not supported",
+                            "Supported: the linear maps of the layers.");
+        }
+        const std::vector<std::int64_t> sizes{pair.b.size(0), pair.a.size(1)};
+        if (sizes != weight->second) {
+            throwOtherBase(adapter,
+                           fmt::format("{} is [{}], the adapter's update [{}]", module,
+                                       fmt::join(weight->second, ", "), fmt::join(sizes, ", ")));
+        }
+    }
+    for (const auto& [name, tensor] : adapter.replaced) {
+        const auto weight = shapes.find(name);
+        if (weight == shapes.end()) {
+            throwOtherBase(adapter, "it has no weight " + name);
+        }
+        if (!tensor.sizes().equals(weight->second)) {
+            throwOtherBase(adapter, fmt::format("{} is [{}], the adapter's [{}]", name,
+                                                fmt::join(weight->second, ", "),
+                                                fmt::join(tensor.sizes(), ", ")));
+        }
+    }
+}
+
+/// A linear or dynamic factor multiplies the model's context by itself; the other kinds leave it to
+/// max_position_embeddings to say how far they reach.
+void takeRope(ModelConfig& config, const AdapterOrigin& origin)
+{
+    config.rope = origin.rope;
+    const bool factorCounts =
+        origin.rope.kind == RopeKind::Linear || origin.rope.kind == RopeKind::Dynamic;
+    if (!factorCounts) {
+        config.maxPositionEmbeddings =
+            std::max({config.maxPositionEmbeddings, config.contextLength(), origin.contextLength});
+    }
+}
+
+} // namespace
+
+ModelConfig configWithAdapter(const ModelConfig& base, const Adapter& adapter,
+                              const std::string& modelFingerprint)
+{
+    requireShapes(base, adapter);
+    ModelConfig config = base;
+    if (adapter.origin) {
+        const AdapterOrigin& origin = *adapter.origin;
+        if (!origin.fingerprint.empty() && !modelFingerprint.empty() &&
+            origin.fingerprint != modelFingerprint) {
+            throwOtherBase(adapter, "the weights differ (fingerprint " +
+                                        modelFingerprint.substr(0, 12) + ", trained on " +
+                                        origin.fingerprint.substr(0, 12) + ")");
+        }
+        if (base.rope != origin.rope && base.rope != origin.baseRope) {
+            throw DataError("The adapter was trained with the rotary embedding " +
+                                describeRope(origin.rope) + " on a base with " +
+                                describeRope(origin.baseRope) + "; this model has " +
+                                describeRope(base.rope),
+                            "Use the base the adapter was trained on, or set the model's rotary "
+                            "embedding to the adapter's.");
+        }
+        takeRope(config, origin);
+    }
+    const bool replacesHead = adapter.replaced.contains(kHead);
+    if (base.tiedEmbeddings && adapter.keepsTying && replacesHead) {
+        throw DataError(
+            "The adapter keeps head and embedding tied (ensure_weight_tying) and brings "
+            "a head of its own");
+    }
+    const bool replacesEnd = replacesHead || adapter.replaced.contains(kEmbedding);
+    config.tiedEmbeddings = base.tiedEmbeddings && (adapter.keepsTying || !replacesEnd);
+    return config;
+}
+
+void attachAdapter(Llama& model, const Adapter& adapter, const std::string& modelFingerprint)
+{
+    ModelConfig base = model.config;
+    base.tiedEmbeddings = model.headIsTied();
+    model.config = configWithAdapter(base, adapter, modelFingerprint);
+    const auto placed = [device = model.device(), dtype = model.dtype()](const at::Tensor& tensor) {
+        return tensor.to(device, dtype, /*non_blocking=*/false, /*copy=*/true);
+    };
+    forEachLinear(model, [&](const std::string& module, LoraLinear& linear) {
+        if (const auto pair = adapter.pairs.find(module); pair != adapter.pairs.end()) {
+            linear.lora =
+                LoraPair{placed(pair->second.a), placed(pair->second.b), pair->second.scale};
+        }
+    });
+    // The head is not among the weights while it is tied, and changes whether it is.
+    const at::Tensor oldHead = model.lmHead;
+    forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
+        const auto found = adapter.replaced.find(name);
+        if (found != adapter.replaced.end() && name != kHead) {
+            weight = placed(found->second);
+        }
+    });
+    const auto head = adapter.replaced.find(kHead);
+    model.lmHead = model.config.tiedEmbeddings      ? model.embedTokens
+                   : head != adapter.replaced.end() ? placed(head->second)
+                                                    : oldHead;
+}
+
+} // namespace longlora

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/checkpoint/base_model.h"
+
+#include "core/engine/checkpoint/finite_check.h"
+#include "core/engine/checkpoint/model_folder.h"
+#include "core/engine/checkpoint/sha256.h"
+#include "core/spec/base/atomic_file.h"
+#include "core/spec/base/error.h"
+#include "core/spec/base/units.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Tensor.h>
+#include <c10/core/GradMode.h>
+#include <c10/util/Exception.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace longlora {
+
+namespace {
+
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+
+/// A copy of `stored` where and as the model computes.
+at::Tensor placed(const at::Tensor& stored, const std::string& name, const ComputePlace& place)
+{
+    try {
+        return stored.to(place.device, place.dtype, /*non_blocking=*/false, /*copy=*/true);
+    } catch (const c10::Error&) {
+        // Copying a sound tensor fails for one reason only.
+        throw DeviceError(
+            fmt::format("Out of memory on {} while loading {} ({} as {})",
+                        describeDevice(place.device), name,
+                        formatBytes(static_cast<double>(stored.numel()) *
+                                    static_cast<double>(c10::elementSize(place.dtype))),
+                        dtypeName(place.dtype)),
+            "Use a smaller model, a narrower dtype, or a larger device.");
+    }
+}
+
+} // namespace
+
+Llama loadBaseModel(const std::filesystem::path& folder, const ComputePlace& place,
+                    const ProgressCallback& progress)
+{
+    const c10::NoGradGuard noGradients;
+    Llama model;
+    model.config = readModelConfig(folder);
+    const WeightFiles files = WeightFiles::open(folder, model.config);
+    model.layers.resize(static_cast<std::size_t>(model.config.layerCount));
+
+    const auto total = static_cast<std::int64_t>(weightShapes(model.config).size());
+    std::int64_t done = 0;
+    forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
+        if (progress && !progress({"loading", done, total, "tensors"})) {
+            throw Cancelled{};
+        }
+        weight = placed(files.tensor(name), name, place);
+        requireFinite(weight, name, folder.string());
+        if (name == kEmbedding && model.config.tiedEmbeddings) {
+            model.lmHead = weight; // so that the head is not visited
+        }
+        ++done;
+    });
+    if (progress && !progress({"loading", done, total, "tensors"})) {
+        throw Cancelled{};
+    }
+    return model;
+}
+
+std::string baseFingerprint(const std::filesystem::path& folder)
+{
+    constexpr std::size_t kHashedBytes = 4096;
+    const ModelConfig config = readModelConfig(folder);
+    const WeightFiles files = WeightFiles::open(folder, config);
+    std::vector<WeightShape> shapes = weightShapes(config);
+    std::sort(shapes.begin(), shapes.end(),
+              [](const auto& left, const auto& right) { return left.name < right.name; });
+    Sha256 hash;
+    for (const WeightShape& shape : shapes) {
+        const at::Tensor tensor = files.tensor(shape.name);
+        hash.add(fmt::format("{} {} [{}]\n", shape.name, c10::toString(tensor.scalar_type()),
+                             fmt::join(shape.sizes, ",")));
+        hash.add({static_cast<const char*>(tensor.const_data_ptr()),
+                  std::min(tensor.nbytes(), kHashedBytes)});
+    }
+    return hash.hex();
+}
+
+void saveModel(Llama& model, const std::filesystem::path& folder, at::ScalarType dtype,
+               const std::filesystem::path& tokenizerFolder)
+{
+    forEachLinear(model, [](const std::string& name, const LoraLinear& linear) {
+        if (linear.lora) {
+            throw DataError("Cannot save " + name + " with its LoRA update as a plain weight",
+                            "Merge the adapter instead.");
+        }
+    });
+    std::vector<SafetensorsWriter::Announced> announced;
+    forEachWeight(model, [&](const std::string& name, const at::Tensor& weight) {
+        announced.push_back({name, dtype, weight.sizes().vec()});
+    });
+    SafetensorsWriter writer(folder / "model.safetensors", announced, {{"format", "pt"}});
+    forEachWeight(model, [&](const std::string& name, const at::Tensor& weight) {
+        writer.write(name, weight.detach().to(dtype));
+    });
+    writer.finish();
+
+    ModelConfig config = model.config;
+    config.tiedEmbeddings = model.headIsTied();
+    config.storedDtype = configDtypeName(dtype);
+    writeFileAtomically(folder / "config.json", modelConfigJson(config));
+    writeGenerationConfig({}, config, folder);
+    if (!tokenizerFolder.empty()) {
+        copyTokenizerFiles(tokenizerFolder, folder);
+    }
+}
+
+} // namespace longlora

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/checkpoint/merge_source.h"
+
+#include "core/engine/checkpoint/adapter_attach.h"
+
+#include <ATen/Tensor.h>
+
+#include <string_view>
+
+namespace longlora {
+
+MergeSource::MergeSource(const std::filesystem::path& base, const std::filesystem::path& adapter)
+    : m_config(readModelConfig(base))
+    , m_files(WeightFiles::open(base, m_config))
+{
+    if (!adapter.empty()) {
+        m_adapter = readAdapter(adapter);
+        m_config = configWithAdapter(m_config, m_adapter, baseFingerprint(base));
+    }
+}
+
+bool MergeSource::changes(const std::string& weight) const
+{
+    return m_adapter.replaced.contains(weight) || update(weight) != nullptr;
+}
+
+at::Tensor MergeSource::weight(const std::string& name) const
+{
+    if (const auto trained = m_adapter.replaced.find(name); trained != m_adapter.replaced.end()) {
+        return trained->second;
+    }
+    const bool wasTied = name == "lm_head.weight" && !m_files.contains(name);
+    return m_files.tensor(wasTied ? "model.embed_tokens.weight" : name);
+}
+
+const LoraPair* MergeSource::update(const std::string& weight) const
+{
+    constexpr std::string_view kSuffix = ".weight";
+    const auto pair = m_adapter.pairs.find(weight.substr(0, weight.size() - kSuffix.size()));
+    return pair == m_adapter.pairs.end() ? nullptr : &pair->second;
+}
+
+} // namespace longlora

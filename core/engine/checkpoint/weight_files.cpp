@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/checkpoint/base_model.h"
+#include "core/spec/base/atomic_file.h"
+#include "core/spec/base/error.h"
+#include "core/spec/base/json_object.h"
+
+#include <c10/core/ScalarType.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+namespace longlora {
+
+namespace {
+
+constexpr const char* kSingleFile = "model.safetensors";
+constexpr const char* kIndexFile = "model.safetensors.index.json";
+constexpr JsonLimits kIndexLimits{std::size_t{2} << 20, 4};
+constexpr std::size_t kMaxShards = 10'000;
+
+bool isThere(const std::filesystem::path& path)
+{
+    std::error_code ignored;
+    return std::filesystem::exists(path, ignored);
+}
+
+/// A name that cannot lead out of its folder.
+bool isBareFileName(const std::string& name)
+{
+    return !name.empty() && name != "." && name != ".." &&
+           name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+}
+
+/// Which folder a link may lead into: the model folder, or in a Hugging Face cache (whose files are
+/// links into ../../blobs) the whole folder of that model.
+std::filesystem::path trustedRoot(const std::filesystem::path& canonicalFolder)
+{
+    for (auto folder = canonicalFolder; folder != folder.root_path();
+         folder = folder.parent_path()) {
+        if (folder.filename().string().starts_with("models--")) {
+            return folder;
+        }
+    }
+    return canonicalFolder;
+}
+
+/// Throws: FormatError if a shard is not there or is a link that leaves the model's folder.
+std::filesystem::path shardPath(const std::filesystem::path& folder, const std::string& name,
+                                const std::string& indexFile)
+{
+    const std::string where = "shard " + name;
+    std::error_code code;
+    const std::filesystem::path target = std::filesystem::canonical(folder / name, code);
+    if (code) {
+        throw FormatError(indexFile, where, "is not there: " + code.message(),
+                          "Copy the missing file, or download the model again.");
+    }
+    const std::filesystem::path root = trustedRoot(std::filesystem::canonical(folder));
+    const auto [end, unused] =
+        std::mismatch(root.begin(), root.end(), target.begin(), target.end());
+    if (end != root.end()) {
+        throw FormatError(indexFile, where, "is a link that leaves " + root.string());
+    }
+    return target;
+}
+
+/// Which shard holds which tensor. Throws: FormatError.
+std::map<std::string, std::string> readIndex(const std::filesystem::path& file)
+{
+    const JsonObject index =
+        JsonObject::parse(readWholeFile(file, kIndexLimits.bytes), file.string(), kIndexLimits);
+    const JsonObject weights = index.object("weight_map");
+    std::map<std::string, std::string> shardOfTensor;
+    std::set<std::string> shards;
+    for (const std::string& tensor : weights.keys()) {
+        const std::string shard = weights.text(tensor);
+        if (!isBareFileName(shard)) {
+            weights.refuse(tensor, "must be the bare name of a file");
+        }
+        shards.insert(shard);
+        if (shards.size() > kMaxShards) {
+            weights.refuse(tensor, fmt::format("more than {} shards", kMaxShards));
+        }
+        shardOfTensor.emplace(tensor, shard);
+    }
+    return shardOfTensor;
+}
+
+/// Buffers that old files hold and everybody computes anew.
+bool isRotaryBuffer(const std::string& name)
+{
+    return name.ends_with(".rotary_emb.inv_freq");
+}
+
+bool isFloating(at::ScalarType dtype)
+{
+    return dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf ||
+           dtype == at::kDouble;
+}
+
+/// The first few, and how many more there are.
+std::string summary(const std::vector<std::string>& problems)
+{
+    constexpr std::size_t kShown = 3;
+    const std::size_t shown = std::min(problems.size(), kShown);
+    std::string text =
+        fmt::format("{}", fmt::join(problems.begin(),
+                                    problems.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
+    if (problems.size() > shown) {
+        text += fmt::format("; and {} more", problems.size() - shown);
+    }
+    return text;
+}
+
+/// Compares a stored tensor with what config.json demands; empty if it is right.
+std::string problemWith(const SafetensorsFile::Entry& entry, const WeightShape& expected)
+{
+    if (!isFloating(entry.dtype)) {
+        return fmt::format("{} holds {} numbers", expected.name, c10::toString(entry.dtype));
+    }
+    if (entry.sizes != expected.sizes) {
+        return fmt::format("{} is [{}] instead of [{}]", expected.name,
+                           fmt::join(entry.sizes, ", "), fmt::join(expected.sizes, ", "));
+    }
+    return {};
+}
+
+[[noreturn]] void throwNoWeights(const std::filesystem::path& folder)
+{
+    const bool hasPickle =
+        isThere(folder / "pytorch_model.bin") || isThere(folder / "pytorch_model.bin.index.json");
+    throw DataError("There are no weights in " + folder.string() + ": neither " + kSingleFile +
+                        " nor " + kIndexFile,
+                    hasPickle ? "pytorch_model.bin is not read: convert the model to safetensors."
+                              : "Name a Hugging Face model folder with its weights.");
+}
+
+} // namespace
+
+WeightFiles WeightFiles::open(const std::filesystem::path& folder, const ModelConfig& config)
+{
+    WeightFiles result;
+    std::map<std::string, std::size_t> holder; // of every tensor in any file
+    const auto addFile = [&](const std::filesystem::path& file) {
+        result.m_files.push_back(SafetensorsFile::open(file));
+        for (const auto& [name, entry] : result.m_files.back().entries()) {
+            const auto [earlier, isNew] = holder.emplace(name, result.m_files.size() - 1);
+            if (!isNew) {
+                throw FormatError(file.string(), "tensor " + name,
+                                  "stands in " + result.m_files[earlier->second].path().string() +
+                                      " too");
+            }
+        }
+    };
+
+    if (isThere(folder / kSingleFile)) {
+        addFile(folder / kSingleFile);
+    } else if (isThere(folder / kIndexFile)) {
+        const std::filesystem::path index = folder / kIndexFile;
+        const auto shardOfTensor = readIndex(index);
+        std::map<std::string, std::size_t> numberOfShard;
+        for (const auto& [tensor, shard] : shardOfTensor) {
+            if (numberOfShard.try_emplace(shard, result.m_files.size()).second) {
+                addFile(shardPath(folder, shard, index.string()));
+            }
+        }
+        for (const auto& [tensor, shard] : shardOfTensor) {
+            const auto found = holder.find(tensor);
+            if (found == holder.end() || found->second != numberOfShard.at(shard)) {
+                throw FormatError(index.string(), "tensor " + tensor, "is not in " + shard);
+            }
+        }
+    } else {
+        throwNoWeights(folder);
+    }
+
+    std::vector<std::string> problems;
+    for (const WeightShape& expected : weightShapes(config)) {
+        const auto found = holder.find(expected.name);
+        if (found == holder.end()) {
+            problems.push_back(expected.name + " is missing");
+            continue;
+        }
+        const auto& entry = result.m_files[found->second].entries().at(expected.name);
+        if (std::string problem = problemWith(entry, expected); !problem.empty()) {
+            problems.push_back(std::move(problem));
+        }
+        result.m_fileOfTensor.insert(holder.extract(found));
+    }
+    for (const auto& [name, file] : holder) {
+        // Some tied models store the head a second time; readers of the config do not look at it.
+        const bool isSecondHead = config.tiedEmbeddings && name == "lm_head.weight";
+        if (!isRotaryBuffer(name) && !isSecondHead) {
+            problems.push_back(name + " has no place in the model");
+        }
+    }
+    if (!problems.empty()) {
+        throw FormatError(folder.string(), {},
+                          "the weights are not those of config.json: " + summary(problems),
+                          "Use the config.json that belongs to the weights.");
+    }
+    return result;
+}
+
+bool WeightFiles::contains(const std::string& name) const
+{
+    return m_fileOfTensor.contains(name);
+}
+
+at::Tensor WeightFiles::tensor(const std::string& name) const
+{
+    const auto found = m_fileOfTensor.find(name);
+    if (found == m_fileOfTensor.end()) {
+        throw FormatError(m_files.front().path().parent_path().string(), {},
+                          "there is no weight " + name);
+    }
+    return m_files[found->second].tensor(name);
+}
+
+at::ScalarType WeightFiles::storedDtype() const
+{
+    std::map<at::ScalarType, std::uint64_t> bytesOf;
+    for (const auto& [name, file] : m_fileOfTensor) {
+        const auto& entry = m_files[file].entries().at(name);
+        bytesOf[entry.dtype] += entry.bytes;
+    }
+    return std::max_element(
+               bytesOf.begin(), bytesOf.end(),
+               [](const auto& left, const auto& right) { return left.second < right.second; })
+        ->first;
+}
+
+double WeightFiles::totalBytes() const
+{
+    double bytes = 0.0;
+    for (const auto& [name, file] : m_fileOfTensor) {
+        bytes += static_cast<double>(m_files[file].entries().at(name).bytes);
+    }
+    return bytes;
+}
+
+} // namespace longlora
