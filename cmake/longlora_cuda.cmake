@@ -32,6 +32,14 @@ endif()
 
 if(cuda_problem STREQUAL "")
     enable_language(CUDA)
+    # CMake 3.25 does not know that nvcc speaks C++20.
+    if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+        set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+        set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+    endif()
+    # Programs link the CUDA runtime that LibTorch loads and nothing of the toolkit's.
+    set(CMAKE_CUDA_IMPLICIT_LINK_LIBRARIES "")
+    set(CMAKE_CUDA_IMPLICIT_LINK_DIRECTORIES "")
     find_package(CUDAToolkit 13 REQUIRED)
     set(LONGLORA_CUDA_FOUND TRUE)
     message(STATUS "CUDA kernels: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, "
