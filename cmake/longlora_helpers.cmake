@@ -22,7 +22,6 @@ function(longlora_add_library name)
         target_compile_definitions(${name} PUBLIC LONGLORA_WITH_CUDA=1)
         # One CUDA runtime in the process, and it is the one LibTorch loads.
         set_target_properties(${name} PROPERTIES CUDA_RUNTIME_LIBRARY None)
-        target_include_directories(${name} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
         target_link_libraries(${name} PUBLIC longlora::cudart)
     endif()
 endfunction()

@@ -55,9 +55,11 @@ target_link_libraries(longlora_torch INTERFACE longlora::torch_cpu longlora::c10
 
 set(LONGLORA_TORCH_CUDA_FOUND FALSE)
 if(LONGLORA_CUDA_FOUND)
+    # find_package(CUDAToolkit) is not needed for this, and Debian 12's fails on CUDA 13.
+    set_target_properties(longlora::cudart PROPERTIES
+        INTERFACE_INCLUDE_DIRECTORIES "${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES}")
     longlora_import_library(longlora::c10_cuda "${torch_lib}/libc10_cuda.so"
         longlora::c10 longlora::cudart)
-    target_include_directories(longlora_torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
     target_link_libraries(longlora_torch INTERFACE longlora::c10_cuda longlora::cudart)
 
     if(EXISTS "${cuda_lib}/libcublas.so.13"
