@@ -2,15 +2,12 @@
 #include "tests/kernels/test_tensor.h"
 
 #include "kernels/dispatch.h"
+#include "tests/kernels/test_memory.h"
 
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <new>
-
-#ifdef LONGLORA_WITH_CUDA
-#    include <cuda_runtime_api.h>
-#endif
 
 namespace longlora::kernels {
 
@@ -44,50 +41,37 @@ std::string caseName(const testing::TestParamInfo<KernelCase>& testCase)
            dtypes[static_cast<int>(kernelCase.dtype)];
 }
 
-#ifdef LONGLORA_WITH_CUDA
-
 bool deviceIsPresent(Device device)
 {
-    int count = 0;
-    return device == Device::Cpu || (cudaGetDeviceCount(&count) == cudaSuccess && count > 0);
+    if constexpr (kCudaCompiled) {
+        return device == Device::Cpu || cuda::deviceIsPresent();
+    }
+    return device == Device::Cpu;
 }
 
 void synchronise(Device device)
 {
-    if (device == Device::Cuda && cudaDeviceSynchronize() != cudaSuccess) {
-        throw KernelError("CUDA: a kernel under test failed");
+    if constexpr (kCudaCompiled) {
+        if (device == Device::Cuda) {
+            cuda::synchronise();
+        }
     }
 }
 
 std::shared_ptr<void> poisonedMemory(Device device, std::size_t bytes)
 {
+    std::shared_ptr<void> memory;
+    if constexpr (kCudaCompiled) {
+        if (device == Device::Cuda) {
+            memory = cuda::managedMemory(bytes);
+        }
+    }
     if (device == Device::Cpu) {
-        return {std::memset(::operator new(bytes), 0xff, bytes),
-                [](void* memory) { ::operator delete(memory); }};
+        memory = {::operator new(bytes), [](void* start) { ::operator delete(start); }};
     }
-    void* memory = nullptr;
-    if (cudaMallocManaged(&memory, bytes) != cudaSuccess) {
-        throw KernelError("CUDA: no managed memory for a test");
-    }
-    return {std::memset(memory, 0xff, bytes), [](void* managed) { cudaFree(managed); }};
+    std::memset(memory.get(), 0xff, bytes);
+    return memory;
 }
-
-#else
-
-bool deviceIsPresent(Device device)
-{
-    return device == Device::Cpu;
-}
-
-void synchronise(Device) {}
-
-std::shared_ptr<void> poisonedMemory(Device, std::size_t bytes)
-{
-    return {std::memset(::operator new(bytes), 0xff, bytes),
-            [](void* memory) { ::operator delete(memory); }};
-}
-
-#endif
 
 TestTensor::TestTensor(const KernelCase& kernelCase, std::vector<std::int64_t> sizes,
                        std::int64_t gap)
@@ -187,6 +171,12 @@ bool TestTensor::gapsAreUntouched() const
 
 double relativeError(const std::vector<double>& a, const std::vector<double>& b)
 {
+    return relativeError(a, b, b);
+}
+
+double relativeError(const std::vector<double>& a, const std::vector<double>& b,
+                     const std::vector<double>& scale)
+{
     double error = a.size() == b.size() ? 0.0 : std::numeric_limits<double>::infinity();
     double largest = 0.0;
     for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
@@ -194,7 +184,9 @@ double relativeError(const std::vector<double>& a, const std::vector<double>& b)
         error = difference <= error      ? error
                 : std::isnan(difference) ? std::numeric_limits<double>::infinity()
                                          : difference;
-        largest = std::max(largest, std::abs(b[i]));
+    }
+    for (const double value : scale) {
+        largest = std::max(largest, std::abs(value));
     }
     return error == 0.0 ? 0.0 : error / largest;
 }

@@ -89,4 +89,8 @@ private:
 /// max |a - b| / max |b|; NaN counts as infinite.
 double relativeError(const std::vector<double>& a, const std::vector<double>& b);
 
+/// max |a - b| / max |scale|: for results that are small differences of terms as large as `scale`.
+double relativeError(const std::vector<double>& a, const std::vector<double>& b,
+                     const std::vector<double>& scale);
+
 } // namespace longlora::kernels
