@@ -49,7 +49,8 @@ target_include_directories(longlora_torch SYSTEM INTERFACE
     "${torch_include}"
     "${torch_include}/torch/csrc/api/include"
 )
-target_compile_definitions(longlora_torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
+# The wheel brings headers of a newer fmt, found before the distribution's: used without its library.
+target_compile_definitions(longlora_torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1 FMT_HEADER_ONLY)
 target_compile_features(longlora_torch INTERFACE cxx_std_20)
 target_link_libraries(longlora_torch INTERFACE longlora::torch_cpu longlora::c10)
 

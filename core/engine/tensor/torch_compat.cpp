@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/tensor/torch_compat.h"
 
+#include "core/engine/tensor/prepare_compute.h"
 #include "core/spec/base/error.h"
 
 #include <ATen/Context.h>

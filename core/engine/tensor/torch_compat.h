@@ -34,7 +34,4 @@ double memoryInUse(const at::Device& device);
 double peakMemory(const at::Device& device);
 void resetPeakMemory(const at::Device& device);
 
-/// Threads, denormals, determinism: once per process, before the first operator.
-void prepareCompute(int threads);
-
 } // namespace longlora

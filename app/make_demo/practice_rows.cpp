@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/make_demo/practice_rows.h"
+
+#include "core/spec/base/atomic_file.h"
+#include "core/spec/data/dataset.h"
+#include "core/spec/evaluate/demo_retrieval.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace longlora {
+
+namespace {
+
+/// Characters that surely need fewer than one token each.
+constexpr double kCharactersPerToken = 2.2;
+constexpr TokenId kFirstOrdinaryToken = 260;
+
+} // namespace
+
+PracticeRows::PracticeRows(const Tokenizer& tokenizer, const std::string& text, std::uint64_t seed)
+    : m_tokenizer(tokenizer)
+    , m_text(text)
+    , m_ids(tokenizer.encode(text, false))
+    , m_generator(seed)
+{}
+
+PracticeRows::Row PracticeRows::passage(std::int64_t length)
+{
+    const auto count = static_cast<std::size_t>(length);
+    const auto begin = m_ids.begin() + static_cast<std::ptrdiff_t>(below(m_ids.size() - count));
+    Row row{{begin, begin + length}, {}};
+    // Half of the rows begin as a document does, half in the middle of one.
+    if (below(2) == 0) {
+        row.ids.front() = *m_tokenizer.bosId();
+    }
+    row.labels.assign(row.ids.begin(), row.ids.end());
+    return row;
+}
+
+PracticeRows::Row PracticeRows::randomTwice(std::int64_t length)
+{
+    const std::int64_t period =
+        length / 4 + static_cast<std::int64_t>(below(static_cast<std::size_t>(length / 4)));
+    const auto ordinary =
+        static_cast<std::size_t>(m_tokenizer.vocabularySize() - std::int64_t{kFirstOrdinaryToken});
+    Row row;
+    for (std::int64_t i = 0; i < length; ++i) {
+        const bool isRepeat = i >= period;
+        row.ids.push_back(isRepeat ? row.ids[static_cast<std::size_t>(i - period)]
+                                   : kFirstOrdinaryToken + static_cast<TokenId>(below(ordinary)));
+        row.labels.push_back(isRepeat ? row.ids.back() : kIgnoredLabel);
+    }
+    return row;
+}
+
+PracticeRows::Row PracticeRows::passageTwice(std::int64_t length)
+{
+    Row row = passage(length);
+    const std::int64_t size =
+        8 + static_cast<std::int64_t>(below(static_cast<std::size_t>(length / 3)));
+    const std::int64_t from = static_cast<std::int64_t>(
+        below(static_cast<std::size_t>(std::max<std::int64_t>(1, length - 2 * size))));
+    std::copy_n(row.ids.begin() + from, size, row.ids.end() - size);
+    row.labels.assign(row.ids.begin(), row.ids.end());
+    return row;
+}
+
+std::string PracticeRows::passKeyText(std::int64_t tokens, std::string& answer)
+{
+    const auto seed = static_cast<std::int64_t>(m_generator() >> 2U);
+    const double depth = fraction() * fraction();
+    for (double characters = kCharactersPerToken * 1.3 * static_cast<double>(tokens);;
+         characters *= 0.97) {
+        const PasskeyPrompt prompt =
+            demoRetrievalPrompt(m_text, static_cast<std::int64_t>(characters), depth, seed);
+        const std::string whole = prompt.text + " " + prompt.answer + ".";
+        if (static_cast<std::int64_t>(m_tokenizer.encode(whole, true).size()) <= tokens) {
+            answer = prompt.answer;
+            return whole;
+        }
+    }
+}
+
+PracticeRows::Row PracticeRows::passKey(std::int64_t length)
+{
+    std::string answer;
+    const auto tokens =
+        static_cast<std::int64_t>((0.5 + 0.5 * fraction()) * static_cast<double>(length));
+    Row row;
+    row.ids =
+        m_tokenizer.encode(passKeyText(std::max<std::int64_t>(tokens, 62), answer) + "\n", true);
+    const Row rest = passage(length);
+    row.ids.insert(row.ids.end(), rest.ids.begin(), rest.ids.end());
+    row.ids.resize(static_cast<std::size_t>(length));
+    row.labels.assign(row.ids.begin(), row.ids.end());
+    return row;
+}
+
+void PracticeRows::write(const std::filesystem::path& file, std::int64_t count, std::int64_t length)
+{
+    std::string lines;
+    for (std::int64_t i = 0; i < count; ++i) {
+        const std::size_t kind = below(100);
+        const Row row = kind < 45   ? passage(length)
+                        : kind < 60 ? randomTwice(length)
+                        : kind < 70 ? passageTwice(length)
+                                    : passKey(length);
+        lines += nlohmann::json{{"input_ids", row.ids}, {"labels", row.labels}}.dump() + '\n';
+    }
+    writeFileAtomically(file, lines);
+}
+
+std::string PracticeRows::passageText(std::int64_t tokens)
+{
+    const auto characters =
+        static_cast<std::size_t>(kCharactersPerToken * 1.3 * static_cast<double>(tokens));
+    const std::size_t begin = m_text.find('\n', below(m_text.size() - 2 * characters)) + 1;
+    std::string text = m_text.substr(begin, characters);
+    while (static_cast<std::int64_t>(m_tokenizer.encode(text, true).size()) > tokens) {
+        text.resize(text.rfind('\n', text.size() - 2) + 1);
+    }
+    return text;
+}
+
+void PracticeRows::writeTexts(const std::filesystem::path& file, std::int64_t count,
+                              std::int64_t length)
+{
+    std::string lines;
+    std::string answer;
+    for (std::int64_t i = 0; i < count; ++i) {
+        // BOS is counted by encode; EOS comes on top.
+        const std::string text =
+            i % 2 == 0 ? passKeyText(length - 1, answer) : passageText(length - 1);
+        lines += nlohmann::json{{"text", text}}.dump() + '\n';
+    }
+    writeFileAtomically(file, lines);
+}
+
+} // namespace longlora
