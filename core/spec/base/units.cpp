@@ -33,7 +33,7 @@ std::string formatBytes(double bytes)
         return "unknown";
     }
     if (bytes < 0) {
-        return "-" + formatBytes(-bytes);
+        return fmt::format("-{}", formatBytes(-bytes));
     }
     constexpr std::array<std::string_view, 6> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
     std::size_t unit = 0;
@@ -52,7 +52,7 @@ std::string formatDuration(double seconds)
         return "unknown";
     }
     if (seconds < 0) {
-        return "-" + formatDuration(-seconds);
+        return fmt::format("-{}", formatDuration(-seconds));
     }
     if (seconds == 0) {
         return "0 s";

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/spec/attention/s2_pattern.h"
+#include "core/spec/config/config_issues.h"
+#include "core/spec/plan/memory_planner.h"
+#include "core/spec/plan/recompute_choice.h"
+#include "core/spec/plan/system_memory.h"
+#include "core/spec/plan/time_planner.h"
+#include "tests/spec/temporary_folder.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+
+namespace longlora {
+namespace {
+
+constexpr double kMiB = 1024.0 * 1024.0;
+constexpr double kGiB = 1024.0 * kMiB;
+
+ModelConfig llama2()
+{
+    ModelConfig model;
+    model.architecture = "LlamaForCausalLM";
+    model.vocabularySize = 32000;
+    model.hiddenSize = 4096;
+    model.intermediateSize = 11008;
+    model.layerCount = 32;
+    model.headCount = 32;
+    model.kvHeadCount = 32;
+    model.headDim = 128;
+    model.maxPositionEmbeddings = 4096;
+    return model;
+}
+
+/// The size of the bundled demo.
+ModelConfig tiny()
+{
+    ModelConfig model = llama2();
+    model.vocabularySize = 1024;
+    model.hiddenSize = 128;
+    model.intermediateSize = 344;
+    model.layerCount = 4;
+    model.headCount = 4;
+    model.kvHeadCount = 4;
+    model.headDim = 32;
+    model.maxPositionEmbeddings = 256;
+    model.tiedEmbeddings = true;
+    return model;
+}
+
+RunConfig runAt(std::int64_t length)
+{
+    RunConfig config;
+    config.context.length = length;
+    config.precision.compute = ComputePrecision::Fp32;
+    return config;
+}
+
+DeviceProfile deviceWith(double bytes)
+{
+    DeviceProfile device;
+    device.memoryBytes = bytes;
+    return device;
+}
+
+double bytesOf(const MemoryPlan& plan, const std::string& name)
+{
+    for (const PlannedItem& item : plan.items) {
+        if (item.name == name) {
+            return item.bytes;
+        }
+    }
+    return 0.0;
+}
+
+TEST(CountTrainable, EqualsThePaperForLlama2)
+{
+    const TrainableCount trained = countTrainable(llama2(), RunConfig());
+    EXPECT_EQ(trained.lora, 8388608);
+    EXPECT_EQ(trained.embeddings, 131072000);
+    EXPECT_EQ(trained.norms, 266240);
+    EXPECT_EQ(trained.other, 0);
+    RunConfig config;
+    config.lora.trainEmbeddings = false;
+    config.lora.trainNorms = false;
+    config.lora.targets = {"q_proj", "q_proj", "unknown"};
+    EXPECT_EQ(countTrainable(llama2(), config).total(), 32 * 8 * 2 * 4096);
+}
+
+TEST(CountTrainable, FullTrainsEveryParameter)
+{
+    RunConfig config;
+    config.method = TrainingMethod::Full;
+    EXPECT_EQ(countTrainable(llama2(), config).total(), llama2().parameterCount());
+    EXPECT_EQ(countTrainable(tiny(), config).total(), tiny().parameterCount());
+}
+
+TEST(PlanMemory, PeakIsTheSumOfTheItems)
+{
+    for (const ModelConfig& model : {llama2(), tiny()}) {
+        for (const std::int64_t length : {1, 64, 1000, 32768}) {
+            for (const char* kind : {"fp32", "bf16", "full"}) {
+                RunConfig config = runAt(length);
+                config.precision.compute =
+                    std::string(kind) == "bf16" ? ComputePrecision::Bf16 : ComputePrecision::Fp32;
+                config.method =
+                    std::string(kind) == "full" ? TrainingMethod::Full : TrainingMethod::Lora;
+                const MemoryPlan plan = planMemory(model, config, deviceWith(16 * kGiB));
+                double sum = 0.0;
+                for (const PlannedItem& item : plan.items) {
+                    EXPECT_GT(item.bytes, 0.0) << item.name;
+                    EXPECT_FALSE(item.formula.empty()) << item.name;
+                    sum += item.bytes;
+                }
+                EXPECT_NEAR(sum / plan.peakBytes, 1.0, 1e-12) << length << " " << kind;
+            }
+        }
+    }
+}
+
+TEST(PlanMemory, WeightsAndOptimizerFollowThePrecision)
+{
+    const double frozen = static_cast<double>(llama2().parameterCount()) - 131072000 - 266240;
+    const double trained = 8388608 + 131072000 + 266240;
+    const MemoryPlan fp32 = planMemory(llama2(), runAt(1024), deviceWith(0));
+    EXPECT_EQ(bytesOf(fp32, "Frozen weights"), frozen * 4);
+    EXPECT_EQ(bytesOf(fp32, "Trained weights"), trained * 4);
+    EXPECT_EQ(bytesOf(fp32, "Compute copy of trained weights"), 0);
+    EXPECT_EQ(bytesOf(fp32, "Gradients"), trained * 4);
+    EXPECT_EQ(bytesOf(fp32, "Optimizer moments"), trained * 8);
+    EXPECT_EQ(fp32.trainableBytes, trained * 16);
+
+    RunConfig config = runAt(1024);
+    config.precision.compute = ComputePrecision::Bf16;
+    const MemoryPlan bf16 = planMemory(llama2(), config, deviceWith(0));
+    EXPECT_EQ(bytesOf(bf16, "Frozen weights"), frozen * 2);
+    EXPECT_EQ(bytesOf(bf16, "Trained weights"), trained * 4);
+    EXPECT_EQ(bytesOf(bf16, "Compute copy of trained weights"), trained * 2);
+    EXPECT_EQ(bf16.trainableBytes, trained * 18);
+    EXPECT_EQ(bf16.trainableParameters, 139726848);
+}
+
+TEST(PlanMemory, AutoPrecisionIsTheDevices)
+{
+    RunConfig config = runAt(1024);
+    config.precision.compute = ComputePrecision::Auto;
+    DeviceProfile device = deviceWith(0);
+    const double wide = bytesOf(planMemory(llama2(), config, device), "Frozen weights");
+    device.autoPrecision = ComputePrecision::Bf16;
+    EXPECT_EQ(bytesOf(planMemory(llama2(), config, device), "Frozen weights"), wide / 2);
+}
+
+TEST(PlanMemory, TrainedTiedEmbeddingLeavesTheHeadFrozen)
+{
+    const MemoryPlan plan = planMemory(tiny(), runAt(1024), deviceWith(0));
+    const double norms = 9 * 128;
+    EXPECT_EQ(bytesOf(plan, "Frozen weights"),
+              (static_cast<double>(tiny().parameterCount()) - norms) * 4);
+}
+
+TEST(PlanMemory, LongRowsKeepHiddenStatesOnly)
+{
+    const MemoryPlan plan = planMemory(llama2(), runAt(16384), deviceWith(0));
+    EXPECT_EQ(bytesOf(plan, "Kept hidden states"), 33.0 * 16384 * 4096 * 4);
+    EXPECT_EQ(bytesOf(plan, "Kept layer graphs"), 0);
+}
+
+TEST(PlanMemory, ShortRowsKeepTheirGraphs)
+{
+    const RunConfig config = runAt(1024);
+    ASSERT_EQ(resolvedRecompute(tiny(), config), RecomputeLevel::None);
+    const MemoryPlan kept = planMemory(tiny(), config, deviceWith(0));
+    EXPECT_GT(bytesOf(kept, "Kept layer graphs"), 0);
+    EXPECT_EQ(bytesOf(kept, "Kept hidden states"), 0);
+    RunConfig full = config;
+    full.memory.recompute = RecomputeLevel::Full;
+    EXPECT_LT(planMemory(tiny(), full, deviceWith(0)).peakBytes, kept.peakBytes);
+}
+
+TEST(PlanMemory, ActivationsGrowInProportionToTokens)
+{
+    const auto kept = [](std::int64_t length, std::int64_t rows) {
+        RunConfig config = runAt(length);
+        config.batch.microBatch = rows;
+        const MemoryPlan plan = planMemory(llama2(), config, deviceWith(0));
+        return bytesOf(plan, "Kept hidden states") + bytesOf(plan, "Backward of one layer");
+    };
+    EXPECT_EQ(kept(32768, 1), 2 * kept(16384, 1));
+    EXPECT_EQ(kept(16384, 3), kept(3 * 16384, 1));
+    RunConfig full = runAt(16384);
+    full.attention.kind = AttentionKind::Full;
+    EXPECT_EQ(planMemory(llama2(), full, deviceWith(0)).peakBytes,
+              planMemory(llama2(), runAt(16384), deviceWith(0)).peakBytes);
+}
+
+TEST(PlanMemory, LossIsCountedWhereItIsTheLarger)
+{
+    ModelConfig model = tiny();
+    model.vocabularySize = 128000;
+    const MemoryPlan plan = planMemory(model, runAt(1024), deviceWith(0));
+    const double logits = 1024.0 * 128000 * 8 + 1024.0 * 128 * 4;
+    EXPECT_EQ(bytesOf(plan, "Loss, beyond that") + bytesOf(plan, "Backward of one layer"), logits);
+}
+
+TEST(PlanMemory, FitsExactlyUpToTheDevice)
+{
+    const double peak = planMemory(llama2(), runAt(8192), deviceWith(0)).peakBytes;
+    EXPECT_TRUE(planMemory(llama2(), runAt(8192), deviceWith(peak)).fits);
+    EXPECT_FALSE(planMemory(llama2(), runAt(8192), deviceWith(peak - 1)).fits);
+}
+
+TEST(PlanMemory, LargestContextFitsAndTheNextDoesNot)
+{
+    for (const ModelConfig& model : {llama2(), tiny()}) {
+        for (const double gib : {0.3, 0.5, 1.0, 2.0, 4.0, 30.0, 40.0, 80.0}) {
+            for (const RecomputeLevel level :
+                 {RecomputeLevel::Auto, RecomputeLevel::Full, RecomputeLevel::None}) {
+                RunConfig config = runAt(512);
+                config.memory.recompute = level;
+                const DeviceProfile device = deviceWith(gib * kGiB);
+                const std::int64_t largest = planMemory(model, config, device).largestContext;
+                const std::int64_t step = largest >= 4096 ? 256 : 64;
+                EXPECT_EQ(largest % step, 0);
+                if (largest > 0) {
+                    config.context.length = largest;
+                    EXPECT_TRUE(planMemory(model, config, device).fits) << gib << " " << largest;
+                }
+                // A step further does not fit, nor ten: the search did not stop at a dip.
+                for (const std::int64_t more : {step, 10 * step}) {
+                    config.context.length = largest + more;
+                    EXPECT_FALSE(planMemory(model, config, device).fits) << gib << " " << largest;
+                }
+            }
+        }
+    }
+}
+
+TEST(PlanMemory, LargestContextIsZeroWhereTheModelDoesNotFit)
+{
+    EXPECT_EQ(planMemory(llama2(), runAt(512), deviceWith(8 * kGiB)).largestContext, 0);
+}
+
+TEST(PlanMemory, WorksOnWhatIsHalfTyped)
+{
+    RunConfig config;
+    config.batch.microBatch = 0;
+    config.lora.rank = -3;
+    config.attention.group = 0;
+    config.checkpoint.keep = -1;
+    const MemoryPlan nothing = planMemory(ModelConfig(), config, deviceWith(kGiB));
+    EXPECT_TRUE(std::isfinite(nothing.peakBytes));
+    EXPECT_TRUE(std::isfinite(nothing.flopsPerStep));
+    const MemoryPlan plan = planMemory(llama2(), config, deviceWith(kGiB));
+    EXPECT_GT(plan.peakBytes, static_cast<double>(llama2().parameterCount()) * 4);
+}
+
+TEST(PlanMemory, TimeNeedsTheDevicesSpeed)
+{
+    DeviceProfile device = deviceWith(kGiB);
+    EXPECT_EQ(planMemory(tiny(), runAt(1024), device).secondsPerStep, 0);
+    device.matmulFlopsPerSecond = 1e10;
+    const MemoryPlan plan = planMemory(tiny(), runAt(1024), device);
+    EXPECT_EQ(plan.secondsPerStep, plan.flopsPerStep / 1e10);
+}
+
+TEST(PlanMemory, DiskHoldsKeptCheckpointsOneInTheMakingAndTheResult)
+{
+    RunConfig config = runAt(1024);
+    config.checkpoint.keep = 3;
+    const double trained = static_cast<double>(countTrainable(tiny(), config).total());
+    EXPECT_EQ(planMemory(tiny(), config, deviceWith(0)).diskBytes, 5 * trained * 4);
+}
+
+TEST(StepFlops, CountsEveryPass)
+{
+    // One layer, numbers small enough to count by hand.
+    ModelConfig model = tiny();
+    model.layerCount = 1;
+    model.hiddenSize = 8;
+    model.intermediateSize = 16;
+    model.headCount = 2;
+    model.kvHeadCount = 1;
+    model.headDim = 4;
+    model.vocabularySize = 10;
+    RunConfig config = runAt(4);
+    config.attention.kind = AttentionKind::Full;
+    config.memory.recompute = RecomputeLevel::Full;
+    config.lora.targets = {"q_proj"};
+    config.lora.rank = 2;
+    config.batch.microBatch = 3;
+    config.batch.accumulation = 5;
+    const double rows = 15;
+    const double tokens = rows * 4;
+    const double linears = 8 * 8 + 2 * (8 * 4) + 8 * 8 + 3 * 8 * 16;
+    const double lora = 2 * (8 + 8);
+    const double attention = rows * 10 * 2 * 4 * 4; // 10 pairs, 2 heads of 4, 4 operations
+    EXPECT_EQ(stepFlops(model, config),
+              tokens * (6 * linears + 8 * lora + 4 * 80) + attention * (1 + 1 + 2.5));
+    config.memory.recompute = RecomputeLevel::None;
+    EXPECT_EQ(stepFlops(model, config),
+              tokens * (4 * linears + 6 * lora + 4 * 80) + attention * (1 + 2.5));
+    config.method = TrainingMethod::Full;
+    EXPECT_EQ(stepFlops(model, config), tokens * (6 * linears + 6 * 80) + attention * (1 + 2.5));
+}
+
+TEST(StepFlops, FullFinishMixesTheTwoKindsOfAttention)
+{
+    const auto flops = [](double fraction) {
+        RunConfig config = runAt(65536);
+        config.attention.fullFinalFraction = fraction;
+        return stepFlops(llama2(), config);
+    };
+    RunConfig full = runAt(65536);
+    full.attention.kind = AttentionKind::Full;
+    EXPECT_DOUBLE_EQ(flops(1.0), stepFlops(llama2(), full));
+    EXPECT_LT(flops(0.0), flops(1.0));
+    EXPECT_DOUBLE_EQ(flops(0.25), 0.75 * flops(0.0) + 0.25 * flops(1.0));
+}
+
+TEST(StepFlops, FixedGroupGrowsInProportionToTheLength)
+{
+    const auto flops = [](std::int64_t length) {
+        RunConfig config = runAt(length);
+        config.attention.group = 2048;
+        return stepFlops(llama2(), config);
+    };
+    EXPECT_NEAR(flops(65536) / flops(16384), 4.0, 0.02);
+}
+
+TEST(MemoryPlanToJson, HasTheContractsKeys)
+{
+    const MemoryPlan plan = planMemory(tiny(), runAt(1024), deviceWith(kGiB));
+    const auto json = nlohmann::json::parse(memoryPlanToJson(plan));
+    ASSERT_EQ(json["items"].size(), plan.items.size());
+    EXPECT_EQ(json["items"][0]["name"], plan.items[0].name);
+    EXPECT_EQ(json["items"][0]["bytes"], plan.items[0].bytes);
+    EXPECT_EQ(json["items"][0]["formula"], plan.items[0].formula);
+    EXPECT_EQ(json["peak_bytes"], plan.peakBytes);
+    EXPECT_EQ(json["fits"], true);
+    EXPECT_EQ(json["largest_context"], plan.largestContext);
+    EXPECT_EQ(json["seconds_per_step"], 0.0);
+}
+
+TEST(SystemMemory, ThisMachineHasSome)
+{
+    const DeviceProfile profile = localCpuProfile();
+    EXPECT_GT(profile.memoryBytes, 16 * kMiB);
+    EXPECT_EQ(profile.kind, DeviceKind::Cpu);
+    EXPECT_TRUE(profile.name.starts_with("CPU, "));
+    EXPECT_NE(profile.autoPrecision, ComputePrecision::Auto);
+}
+
+/// A small stand-in for / of a machine with 8 GiB free.
+class FakeMachine {
+public:
+    FakeMachine() { write("proc/meminfo", "MemTotal: 99 kB\nMemAvailable:    8388608 kB\n"); }
+    void write(const std::string& name, const std::string& content) const
+    {
+        std::filesystem::create_directories((m_folder.path() / name).parent_path());
+        m_folder.write(name, content);
+    }
+    double available() const { return availableMemoryBytes(m_folder.path()); }
+
+private:
+    test::TemporaryFolder m_folder;
+};
+
+TEST(SystemMemory, IsWhatTheKernelSaysWithoutAControlGroup)
+{
+    EXPECT_EQ(FakeMachine().available(), 8 * kGiB);
+}
+
+TEST(SystemMemory, ObeysTheTightestControlGroupAbove)
+{
+    const FakeMachine machine;
+    machine.write("proc/self/cgroup", "0::/slice/job\n");
+    machine.write("sys/fs/cgroup/slice/job/memory.max", "max\n");
+    machine.write("sys/fs/cgroup/slice/job/memory.current", "5\n");
+    EXPECT_EQ(machine.available(), 8 * kGiB);
+    machine.write("sys/fs/cgroup/slice/memory.max", "4294967296\n");
+    machine.write("sys/fs/cgroup/slice/memory.current", "1073741824\n");
+    EXPECT_EQ(machine.available(), 3 * kGiB);
+    machine.write("sys/fs/cgroup/slice/memory.stat", "anon 7\ninactive_file 536870912\n");
+    EXPECT_EQ(machine.available(), 3.5 * kGiB);
+}
+
+TEST(SystemMemory, ObeysAContainersOwnLimit)
+{
+    const FakeMachine machine;
+    machine.write("proc/self/cgroup", "0::/\n");
+    machine.write("sys/fs/cgroup/memory.max", "2147483648\n");
+    machine.write("sys/fs/cgroup/memory.current", "0\n");
+    EXPECT_EQ(machine.available(), 2 * kGiB);
+}
+
+TEST(SystemMemory, ObeysTheOlderControlGroups)
+{
+    const FakeMachine machine;
+    machine.write("proc/self/cgroup", "3:cpu:/x\n7:memory:/job\n");
+    machine.write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "2147483648\n");
+    machine.write("sys/fs/cgroup/memory/job/memory.usage_in_bytes", "1073741824\n");
+    EXPECT_EQ(machine.available(), 1 * kGiB);
+}
+
+} // namespace
+} // namespace longlora
