@@ -20,7 +20,8 @@ namespace {
 constexpr std::int64_t kDrainBytes = std::int64_t{8} << 20;
 constexpr std::size_t kBlockBytes = std::size_t{256} << 10;
 constexpr std::size_t kLineBytes = std::size_t{1} << 20;
-constexpr std::size_t kTailBytes = 64;
+constexpr std::size_t kTailBytes =
+    1024; // more than a step's line: sequence and time tell files apart
 
 class Descriptor {
 public:

@@ -108,6 +108,9 @@ public:
                 break;
             }
         }
+        if (!m_hasNormalizer) {
+            refuse("it has no normalizer_spec: it ends too early");
+        }
         checkTrainer();
         checkPieces();
         checkNestedSymbols();
@@ -204,6 +207,7 @@ private:
             }
         }
         if (isInput) {
+            m_hasNormalizer = true;
             m_model.addDummyPrefix = addDummyPrefix;
             m_model.removeExtraWhitespaces = removeExtraWhitespaces;
         }
@@ -313,6 +317,7 @@ private:
     std::uint64_t m_modelType = 1; // the format's default: unigram
     bool m_byteFallback = false;
     bool m_spaceAsSuffix = false;
+    bool m_hasNormalizer = false;
 };
 
 } // namespace

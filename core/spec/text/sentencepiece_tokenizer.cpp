@@ -16,7 +16,7 @@ namespace longlora {
 
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{64} << 10;
+constexpr std::size_t kChunkBytes = std::size_t{16} << 10;
 // The library counts in int, and normalising can treble a text.
 constexpr std::size_t kUncutBytes = std::size_t{256} << 20;
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81"; // U+2581, a space within pieces
