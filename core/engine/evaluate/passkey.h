@@ -31,7 +31,8 @@ struct PasskeyTrial {
 };
 
 /// A question with its answer for a length in tokens; lets other retrieval texts than the passkey
-/// be measured by the same code. `maxPromptTokens` must hold.
+/// be measured by the same code. `maxPromptTokens` (BOS included) must hold; it may be called again
+/// with another room for the same seed, and then gives the same answer.
 using PromptMaker =
     std::function<PasskeyPrompt(std::int64_t maxPromptTokens, double depth, std::int64_t seed)>;
 

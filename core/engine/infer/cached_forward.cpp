@@ -35,8 +35,7 @@ AttentionPart attendAll(const at::Tensor& q, const at::Tensor& k, const at::Tens
     const std::int64_t K = k.size(2);
     const std::int64_t D = q.size(3);
     const std::int64_t R = H / K;
-    const at::Tensor folded =
-        q.reshape({1, S, K, R, D}).transpose(2, 3).reshape({1, S * R, K, D});
+    const at::Tensor folded = q.reshape({1, S, K, R, D}).transpose(2, 3).reshape({1, S * R, K, D});
     const AttentionPart part = attendDense(folded, k, v, false);
     return {.out = part.out.reshape({1, S, R, K, D}).transpose(2, 3).reshape({1, S, H, D}),
             .logSumExp =
@@ -50,8 +49,7 @@ at::Tensor combine(const AttentionPart& past, const AttentionPart& own)
     const at::Tensor ownLogSumExp = own.logSumExp.transpose(1, 2).unsqueeze(3);
     const at::Tensor pastShare = at::sigmoid(past.logSumExp - ownLogSumExp);
     const at::ScalarType precise = pastShare.scalar_type();
-    return at::lerp(own.out.to(precise), past.out.to(precise), pastShare)
-        .to(own.out.scalar_type());
+    return at::lerp(own.out.to(precise), past.out.to(precise), pastShare).to(own.out.scalar_type());
 }
 
 at::Tensor idTensor(std::span<const TokenId> ids, const at::Device& device)
@@ -77,8 +75,7 @@ CachedForward::CachedForward(const Llama& model, std::int64_t chunkTokens)
                     : model.device().is_cpu() ? kChunkTokensCpu
                                               : kChunkTokensGpu)
     , m_cache(model)
-{
-}
+{}
 
 void CachedForward::prepareRotary(std::int64_t totalTokens)
 {
@@ -153,8 +150,7 @@ at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
             return attendDense(q, k, v, true).out;
         }
         if (count == 1) {
-            return attendAll(q, m_cache.keys(layer, past + 1), m_cache.values(layer, past + 1))
-                .out;
+            return attendAll(q, m_cache.keys(layer, past + 1), m_cache.values(layer, past + 1)).out;
         }
         return combine(attendAll(q, m_cache.keys(layer, past), m_cache.values(layer, past)),
                        attendDense(q, k, v, true));

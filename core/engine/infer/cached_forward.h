@@ -17,8 +17,7 @@ namespace longlora {
 /// dynamic NTK's frequencies depend on the length of the whole text, so they are those of
 /// `totalTokens` throughout, and a text of another length shares nothing with the cache.
 /// No length is refused here: what is beyond the model's context is for measuring.
-class CachedForward
-{
+class CachedForward {
 public:
     /// `model` outlives this. `chunkTokens`: tokens read at once, 0: as fits the device.
     explicit CachedForward(const Llama& model, std::int64_t chunkTokens = 0);
@@ -48,8 +47,8 @@ private:
     std::int64_t m_chunkTokens;
     KvCache m_cache;
     std::int64_t m_reusedTokens = 0;
-    RotaryTable m_rotary; ///< of all positions there is room for
-    RopeScaling m_rope;   ///< m_rotary was made from
+    RotaryTable m_rotary;            ///< of all positions there is room for
+    RopeScaling m_rope;              ///< m_rotary was made from
     std::int64_t m_rotaryLength = 0; ///< sequence length m_rotary depends on; 0: on none
 };
 

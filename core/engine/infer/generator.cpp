@@ -26,6 +26,11 @@ double secondsSince(Clock::time_point start)
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+DataError emptyPrompt()
+{
+    return DataError("The prompt is empty.", "Write something for the model to go on from.");
+}
+
 void requireFits(std::int64_t promptTokens, std::int64_t reserve, std::int64_t context)
 {
     if (promptTokens + reserve <= context) {
@@ -46,8 +51,7 @@ void requireFits(std::int64_t promptTokens, std::int64_t reserve, std::int64_t c
 
 /// The answer as text, decoded in continuation of the prompt: alone, its first piece would lose the
 /// space that separates it from the prompt.
-class AnswerText
-{
+class AnswerText {
 public:
     AnswerText(const LoadedModel& model, std::span<const TokenId> prompt,
                const std::vector<std::string>& stops)
@@ -102,6 +106,8 @@ struct Generator::State {
     std::size_t choices; ///< ids that may be drawn: rows beyond the tokenizer's mean nothing
 
     explicit State(const LoadedModel& loaded);
+    void requireAnswerable(const std::vector<TokenId>& prompt,
+                           const SamplingOptions& options) const;
     TokenId draw(Sampler& sampler, const at::Tensor& logits) const;
     bool isEnd(TokenId id) const
     {
@@ -126,47 +132,52 @@ Generator::State::State(const LoadedModel& loaded)
     }
 }
 
-TokenId Generator::State::draw(Sampler& sampler, const at::Tensor& logits) const
+void Generator::State::requireAnswerable(const std::vector<TokenId>& prompt,
+                                         const SamplingOptions& options) const
 {
-    const at::Tensor host = logits.to(at::kCPU, at::kFloat).contiguous();
-    return sampler.next({host.const_data_ptr<float>(), choices});
-}
-
-Generator::Generator(const LoadedModel& model) : m_state(std::make_unique<State>(model)) {}
-
-Generator::~Generator() = default;
-
-GenerationResult Generator::generate(const std::vector<TokenId>& prompt,
-                                     const SamplingOptions& options,
-                                     const ProgressCallback& onPrefill,
-                                     const TextCallback& onText)
-{
-    const auto promptTokens = static_cast<std::int64_t>(prompt.size());
     if (prompt.empty()) {
-        throw DataError("The prompt is empty.", "Write something for the model to go on from.");
+        throw emptyPrompt();
     }
     if (options.maxNewTokens < 1) {
         throw ConfigError(
             fmt::format("An answer of {} tokens cannot be given.", options.maxNewTokens),
             "Reserve at least 1 token for the answer.");
     }
-    requireInVocabulary(prompt, m_state->model.llama());
-    requireFits(promptTokens, options.maxNewTokens, m_state->model.config().contextLength());
+    requireInVocabulary(prompt, model.llama());
+    requireFits(std::ssize(prompt), options.maxNewTokens, model.config().contextLength());
+}
+
+TokenId Generator::State::draw(Sampler& sampler, const at::Tensor& logits) const
+{
+    const at::Tensor host = logits.to(at::kCPU, at::kFloat).contiguous();
+    return sampler.next({host.const_data_ptr<float>(), choices});
+}
+
+Generator::Generator(const LoadedModel& model)
+    : m_state(std::make_unique<State>(model))
+{}
+
+Generator::~Generator() = default;
+
+GenerationResult Generator::generate(const std::vector<TokenId>& prompt,
+                                     const SamplingOptions& options,
+                                     const ProgressCallback& onPrefill, const TextCallback& onText)
+{
+    m_state->requireAnswerable(prompt, options);
+    const auto promptTokens = static_cast<std::int64_t>(prompt.size());
     Sampler sampler(options);
     AnswerText text(m_state->model, prompt, options.stop);
-    CachedForward& forward = m_state->forward;
 
     GenerationResult result;
     result.promptTokens = promptTokens;
-    const auto emit = [&](const std::string& piece) { return !onText || onText(piece); };
     const Clock::time_point start = Clock::now();
     at::Tensor logits;
     try {
-        logits = forward.prefill(prompt, promptTokens + options.maxNewTokens, onPrefill);
+        logits = m_state->forward.prefill(prompt, promptTokens + options.maxNewTokens, onPrefill);
     } catch (const Cancelled&) {
         result.finishReason = "cancelled";
     }
-    result.reusedTokens = forward.reusedTokens();
+    result.reusedTokens = m_state->forward.reusedTokens();
     result.prefillSeconds = secondsSince(start);
 
     const Clock::time_point decodeStart = Clock::now();
@@ -178,24 +189,25 @@ GenerationResult Generator::generate(const std::vector<TokenId>& prompt,
             break;
         }
         result.ids.push_back(id);
-        ++result.newTokens;
-        const bool goOn = emit(text.push(id));
+        const std::string piece = text.push(id);
+        const bool goOn = !onText || onText(piece);
         if (text.stopped()) {
             result.finishReason = "stop";
         } else if (!goOn) {
             result.finishReason = "cancelled";
-        } else if (result.newTokens == options.maxNewTokens) {
+        } else if (std::ssize(result.ids) == options.maxNewTokens) {
             result.finishReason = "length";
         } else {
-            logits = forward.decode(id);
+            logits = m_state->forward.decode(id);
             ++decoded;
         }
     }
+    result.newTokens = std::ssize(result.ids);
     if (decoded > 0) {
         result.tokensPerSecond = static_cast<double>(decoded) / secondsSince(decodeStart);
     }
-    if (const std::string rest = text.finish(); !rest.empty()) {
-        emit(rest);
+    if (const std::string rest = text.finish(); !rest.empty() && onText) {
+        onText(rest);
     }
     result.text = text.whole();
     return result;
@@ -205,7 +217,7 @@ GenerationResult Generator::generate(const std::string& prompt, const SamplingOp
                                      const ProgressCallback& onPrefill, const TextCallback& onText)
 {
     if (prompt.empty()) {
-        throw DataError("The prompt is empty.", "Write something for the model to go on from.");
+        throw emptyPrompt();
     }
     const Tokenizer& tokenizer = m_state->model.tokenizer();
     std::vector<TokenId> ids = tokenizer.encode(prompt, true);

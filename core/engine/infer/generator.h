@@ -35,11 +35,15 @@ public:
     explicit Generator(const LoadedModel& model);
     ~Generator();
 
-    /// Called with each piece of whole text; returning false stops.
+    /// Called after each token with the whole characters that became certain with it (empty while a
+    /// character or a stop string is undecided); returning false stops.
     using TextCallback = std::function<bool(const std::string&)>;
 
-    /// Throws: DataError if prompt + maxNewTokens exceed the model's context (names both numbers;
-    /// nothing is ever cut), or the prompt is empty; DeviceError if the cache does not fit.
+    /// Cancelling in `onPrefill` (called before the first chunk and after each) or `onText` ends
+    /// the answer as "cancelled"; what was read and said stays. Dynamic NTK takes the frequencies
+    /// of prompt + maxNewTokens, and shares its cache only with texts of the same sum. Throws:
+    /// DataError if prompt + maxNewTokens exceed the model's context (names both numbers; nothing
+    /// is ever cut), or the prompt is empty; DeviceError if the cache does not fit.
     GenerationResult generate(const std::vector<TokenId>& prompt, const SamplingOptions& options,
                               const ProgressCallback& onPrefill, const TextCallback& onText);
     GenerationResult generate(const std::string& prompt, const SamplingOptions& options,

@@ -56,13 +56,12 @@ KvCache::KvCache(const Llama& model)
     , m_kvHeadCount(model.config.kvHeadCount)
     , m_headDim(model.config.headDim)
     , m_options(model.embedTokens.options())
-{
-}
+{}
 
 double KvCache::bytesFor(std::int64_t tokens) const
 {
-    const double elements = 2.0 * static_cast<double>(m_layers.size()) *
-                            static_cast<double>(m_kvHeadCount * m_headDim);
+    const double elements =
+        2.0 * static_cast<double>(m_layers.size()) * static_cast<double>(m_kvHeadCount * m_headDim);
     return elements * static_cast<double>(tokens) *
            static_cast<double>(c10::elementSize(c10::typeMetaToScalarType(m_options.dtype())));
 }
@@ -92,7 +91,8 @@ void KvCache::reserve(std::int64_t tokens)
         m_layers.assign(m_layers.size(), Layer{});
         m_ids.clear();
         m_capacity = 0;
-        throw doesNotFit(tokens, bytes, " and does not fit on " + describeDevice(m_options.device()));
+        throw doesNotFit(tokens, bytes,
+                         " and does not fit on " + describeDevice(m_options.device()));
     }
     m_capacity = capacity;
 }

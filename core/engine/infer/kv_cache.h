@@ -15,8 +15,7 @@ struct Llama;
 
 /// The keys and values of a text that was already read, layer by layer, and the ids of that text.
 /// Keys are stored with the rotary embedding applied.
-class KvCache
-{
+class KvCache {
 public:
     /// Takes shapes, dtype and device from `model`; allocates nothing.
     explicit KvCache(const Llama& model);

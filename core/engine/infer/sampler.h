@@ -18,8 +18,7 @@ TokenId mostLikely(std::span<const float> logits);
 /// Draws tokens: temperature, then the top-k most likely, then of those the fewest that together
 /// have at least top-p of the probability. The same seed and logits give the same tokens in every
 /// build: the generator and the way from its bits to a number are fixed here.
-class Sampler
-{
+class Sampler {
 public:
     /// Throws: ConfigError for temperature < 0, top-p outside (0, 1], top-k < 0.
     explicit Sampler(const SamplingOptions& options);

@@ -22,7 +22,8 @@ std::size_t partialMatch(const std::string& text, const std::string& stop)
 
 } // namespace
 
-StopMatcher::StopMatcher(std::vector<std::string> stops) : m_stops(std::move(stops))
+StopMatcher::StopMatcher(std::vector<std::string> stops)
+    : m_stops(std::move(stops))
 {
     if (std::any_of(m_stops.begin(), m_stops.end(), [](const auto& s) { return s.empty(); })) {
         throw ConfigError("A stop string is empty.", "Leave it out.");

@@ -8,8 +8,7 @@ namespace longlora {
 
 /// Lets a stream of text through up to the first stop string, and holds back what may yet become
 /// one, however the text is cut into pieces.
-class StopMatcher
-{
+class StopMatcher {
 public:
     /// Throws: ConfigError if one of `stops` is empty.
     explicit StopMatcher(std::vector<std::string> stops);

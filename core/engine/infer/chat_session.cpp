@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/infer/chat_session.h"
+
+#include "core/engine/checkpoint/loaded_model.h"
+#include "core/engine/infer/generator.h"
+#include "core/spec/base/error.h"
+#include "core/spec/base/json_object.h"
+
+#include <c10/util/Exception.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace longlora {
+
+namespace {
+
+struct LoadCommand {
+    std::filesystem::path folder;
+};
+struct UnloadCommand {};
+using Command = std::variant<LoadCommand, ChatRequest, UnloadCommand>;
+
+/// A model without a chat template has not learned to converse.
+bool hasChatTemplate(const std::filesystem::path& folder)
+{
+    if (std::filesystem::exists(folder / "chat_template.jinja")) {
+        return true;
+    }
+    const std::filesystem::path file = folder / "tokenizer_config.json";
+    std::ifstream stream(file, std::ios::binary);
+    const std::string text(std::istreambuf_iterator<char>(stream), {});
+    // Some folders list every special token there: larger than the usual bound.
+    return !text.empty() &&
+           JsonObject::parse(text, file.string(), {.bytes = std::size_t{16} << 20, .depth = 32})
+               .has("chat_template");
+}
+
+/// What is being thrown, in the user's words. Called inside a catch block.
+ChatFailed describeFailure()
+{
+    try {
+        throw;
+    } catch (const Error& error) {
+        std::string message = error.what();
+        for (const std::string& where : error.context()) {
+            message += " (" + where + ")";
+        }
+        return {.message = std::move(message), .hint = error.hint()};
+    } catch (const c10::OutOfMemoryError&) {
+        return {.message = "The device has not enough memory for this.",
+                .hint = "Use a shorter text, or close what else uses the device."};
+    } catch (const std::bad_alloc&) {
+        return {.message = "The computer has not enough memory for this.",
+                .hint = "Use a shorter text or a smaller model."};
+    } catch (const c10::Error& error) {
+        return {.message = std::string("The computation failed: ") + error.what_without_backtrace(),
+                .hint = "Load the model again."};
+    } catch (const std::exception& error) {
+        return {.message = error.what(), .hint = "Load the model again."};
+    }
+}
+
+/// The thread's side and the window's side share the queue of commands and the list of events, and
+/// nothing else. Commands are numbered; a number up to `m_cancelledUpTo` is given up, whether it
+/// still waits or is being carried out.
+class ChatSession : public ChatService {
+public:
+    ChatSession()
+        : m_thread([this](std::stop_token stop) { run(std::move(stop)); })
+    {}
+
+    ~ChatSession() override
+    {
+        cancel();
+        m_thread.request_stop();
+    }
+
+    void load(const std::filesystem::path& modelFolder) override
+    {
+        enqueue(LoadCommand{modelFolder}, true);
+    }
+    void ask(const ChatRequest& request) override { enqueue(request, false); }
+    void unload() override { enqueue(UnloadCommand{}, true); }
+
+    void cancel() override
+    {
+        const std::lock_guard lock(m_mutex);
+        m_cancelledUpTo = m_lastNumber;
+    }
+
+    std::vector<ChatEvent> drain() override
+    {
+        const std::lock_guard lock(m_mutex);
+        return std::exchange(m_events, {});
+    }
+
+private:
+    struct Numbered {
+        std::uint64_t number;
+        Command command;
+    };
+
+    /// A new model makes every answer and every other model that is still to come pointless.
+    void enqueue(Command command, bool cancelEarlier)
+    {
+        {
+            const std::lock_guard lock(m_mutex);
+            if (cancelEarlier) {
+                m_cancelledUpTo = m_lastNumber;
+            }
+            m_commands.push_back({++m_lastNumber, std::move(command)});
+        }
+        m_wake.notify_one();
+    }
+
+    void post(ChatEvent event)
+    {
+        const std::lock_guard lock(m_mutex);
+        m_events.push_back(std::move(event));
+    }
+
+    bool isCancelled(std::uint64_t number) const { return number <= m_cancelledUpTo; }
+
+    void run(std::stop_token stop)
+    {
+        for (;;) {
+            Numbered next;
+            {
+                std::unique_lock lock(m_mutex);
+                if (!m_wake.wait(lock, stop, [this] { return !m_commands.empty(); }) ||
+                    stop.stop_requested()) {
+                    break;
+                }
+                next = std::move(m_commands.front());
+                m_commands.pop_front();
+            }
+            carryOut(next);
+        }
+        release(); // in the thread that made it
+    }
+
+    void carryOut(const Numbered& next)
+    {
+        try {
+            if (const auto* request = std::get_if<ChatRequest>(&next.command)) {
+                answer(*request, next.number);
+            } else if (const auto* load = std::get_if<LoadCommand>(&next.command)) {
+                release();
+                loadModel(load->folder, next.number);
+            } else {
+                release();
+            }
+        } catch (const Cancelled&) {
+            // Only loading ends like this, and only because something newer was asked for.
+        } catch (...) {
+            post(describeFailure());
+        }
+    }
+
+    void release()
+    {
+        m_generator.reset();
+        m_model.reset();
+    }
+
+    void loadModel(const std::filesystem::path& folder, std::uint64_t number)
+    {
+        const ProgressCallback goOn = [&](const Progress&) { return !isCancelled(number); };
+        if (isCancelled(number)) {
+            throw Cancelled{};
+        }
+        LoadOptions options;
+        options.model = folder;
+        LoadedModel model(options, goOn);
+        model.tokenizer(); // a model that cannot read is no use here, and says so now
+        const bool isBaseModel = !hasChatTemplate(folder);
+        m_model.emplace(std::move(model));
+        m_generator.emplace(*m_model);
+        const ModelConfig& config = m_model->config();
+        post(ChatModelLoaded{.folder = folder.string(),
+                             .contextLength = config.contextLength(),
+                             .parameters = config.parameterCount(),
+                             .isBaseModel = isBaseModel});
+    }
+
+    void answer(const ChatRequest& request, std::uint64_t number)
+    {
+        if (isCancelled(number)) {
+            post(ChatAnswered{.finishReason = "cancelled"});
+            return;
+        }
+        if (!m_generator) {
+            throw DataError("No model is loaded.", "Choose a model folder first.");
+        }
+        const auto start = std::chrono::steady_clock::now();
+        std::optional<std::int64_t> reused; // told by the first call, and not read by us
+        const ProgressCallback onPrefill = [&](const Progress& progress) {
+            const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+            reused = reused.value_or(progress.done);
+            const auto read = static_cast<double>(progress.done - *reused);
+            post(ChatPrefill{.done = progress.done,
+                             .total = progress.total,
+                             .tokensPerSecond = read > 0.0 ? read / seconds.count() : 0.0});
+            return !isCancelled(number);
+        };
+        const Generator::TextCallback onText = [&](const std::string& text) {
+            if (!text.empty()) {
+                post(ChatText{text});
+            }
+            return !isCancelled(number);
+        };
+        const GenerationResult result =
+            m_generator->generate(request.prompt, request.sampling, onPrefill, onText);
+        post(ChatAnswered{.promptTokens = result.promptTokens,
+                          .newTokens = result.newTokens,
+                          .prefillSeconds = result.prefillSeconds,
+                          .tokensPerSecond = result.tokensPerSecond,
+                          .finishReason = result.finishReason});
+    }
+
+    // Used by the worker only.
+    std::optional<LoadedModel> m_model;
+    std::optional<Generator> m_generator;
+
+    std::mutex m_mutex;
+    std::condition_variable_any m_wake;
+    std::deque<Numbered> m_commands;
+    std::vector<ChatEvent> m_events;
+    std::uint64_t m_lastNumber = 0;
+    std::atomic<std::uint64_t> m_cancelledUpTo = 0; ///< written under the mutex
+
+    std::jthread m_thread; ///< last: ends before anything it uses
+};
+
+} // namespace
+
+std::unique_ptr<ChatService> makeChatSession()
+{
+    return std::make_unique<ChatSession>();
+}
+
+} // namespace longlora
