@@ -114,12 +114,12 @@ TEST(EventFile, ADrainIsBoundedAndTheRestFollows)
     const TemporaryFolder folder;
     const std::string line = eventToJson(stepEvent(0)) + "\n";
     std::string content;
-    while (content.size() < (20U << 20)) {
+    while (content.size() < (8U << 20)) {
         content += line;
     }
     EventFileSource source(folder.write("e", content));
     const std::vector<Event> first = source.drain();
-    EXPECT_LT(first.size() * line.size(), 9U << 20);
+    EXPECT_LT(first.size() * line.size(), 3U << 20);
     EXPECT_FALSE(source.atEnd());
     EXPECT_EQ(first.size() + drainAll(source).size(), content.size() / line.size());
 }

@@ -17,7 +17,7 @@ namespace longlora {
 
 namespace {
 
-constexpr std::int64_t kDrainBytes = std::int64_t{8} << 20;
+constexpr std::int64_t kDrainBytes = std::int64_t{2} << 20;
 constexpr std::size_t kBlockBytes = std::size_t{256} << 10;
 constexpr std::size_t kLineBytes = std::size_t{1} << 20;
 constexpr std::size_t kTailBytes =

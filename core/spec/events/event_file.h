@@ -35,7 +35,7 @@ class EventFileSource : public EventSource {
 public:
     /// The file may not exist yet.
     explicit EventFileSource(std::filesystem::path file);
-    /// At most about 8 MB per call, so that a reader on the window's thread stays fluent.
+    /// At most about 2 MB (25 ms of work) per call, so that the window's thread stays fluent.
     std::vector<Event> drain() override;
     /// Whether everything now in the file has been drained.
     bool atEnd() const;
