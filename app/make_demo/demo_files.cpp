@@ -26,7 +26,9 @@ namespace {
 constexpr std::int64_t kBaseContext = 256;
 constexpr std::int64_t kContextFactor = 4;
 constexpr std::int64_t kVocabulary = 1024;
-constexpr std::int64_t kRowTokensPerStep = 8192;
+constexpr std::int64_t kTokensPerStep = 4096;
+/// Small enough for the activations of a layer to stay in the cache.
+constexpr std::int64_t kTokensPerMicroBatch = 1024;
 constexpr const char* kBookKey = "73914";
 
 /// Short rows first: copying is learnt where the way back is short.
@@ -37,9 +39,9 @@ struct Stage {
     ScheduleKind schedule;
 };
 constexpr std::array<Stage, 3> kStages{{
-    {64, 1000, 3e-3, ScheduleKind::Constant},
-    {128, 1000, 3e-3, ScheduleKind::Constant},
-    {kBaseContext, 3000, 3e-3, ScheduleKind::Cosine},
+    {64, 700, 3e-3, ScheduleKind::Constant},
+    {128, 700, 3e-3, ScheduleKind::Constant},
+    {kBaseContext, 1800, 3e-3, ScheduleKind::Cosine},
 }};
 
 ModelConfig baseConfig()
@@ -108,8 +110,8 @@ RunConfig stageConfig(const Stage& stage, const fs::path& model, const fs::path&
     config.schedule.kind = stage.schedule;
     config.schedule.steps = static_cast<std::int64_t>(effort * static_cast<double>(stage.steps));
     config.schedule.warmupSteps = 100;
-    config.batch.microBatch = kRowTokensPerStep / stage.length;
-    config.batch.accumulation = 1;
+    config.batch.microBatch = kTokensPerMicroBatch / stage.length;
+    config.batch.accumulation = kTokensPerStep / kTokensPerMicroBatch;
     config.precision.compute = ComputePrecision::Fp32;
     config.devices.kind = DeviceKind::Cpu;
     config.checkpoint.everySteps = 0;
@@ -155,7 +157,8 @@ fs::path trainBase(const DemoPaths& paths, const Tokenizer& tokenizer, const Dem
         const fs::path rows = paths.work / (name + ".jsonl");
         const RunConfig config = stageConfig(stage, model, rows, seed, effort);
         if (!fs::exists(rows)) {
-            practice.write(rows, config.schedule.steps * config.batch.microBatch, stage.length);
+            practice.write(rows, config.schedule.steps * kTokensPerStep / stage.length,
+                           stage.length);
         }
         const fs::path run = paths.work / name;
         if (fs::exists(run / "model")) {

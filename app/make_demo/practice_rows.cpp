@@ -13,8 +13,8 @@ namespace longlora {
 
 namespace {
 
-/// Characters that surely need fewer than one token each.
-constexpr double kCharactersPerToken = 2.2;
+/// Of the plays in this vocabulary, about.
+constexpr double kCharactersPerToken = 2.15;
 constexpr TokenId kFirstOrdinaryToken = 260;
 
 } // namespace
@@ -71,15 +71,17 @@ std::string PracticeRows::passKeyText(std::int64_t tokens, std::string& answer)
 {
     const auto seed = static_cast<std::int64_t>(m_generator() >> 2U);
     const double depth = fraction() * fraction();
-    for (double characters = kCharactersPerToken * 1.3 * static_cast<double>(tokens);;
-         characters *= 0.97) {
+    double characters = kCharactersPerToken * static_cast<double>(tokens);
+    for (;;) {
         const PasskeyPrompt prompt =
             demoRetrievalPrompt(m_text, static_cast<std::int64_t>(characters), depth, seed);
         const std::string whole = prompt.text + " " + prompt.answer + ".";
-        if (static_cast<std::int64_t>(m_tokenizer.encode(whole, true).size()) <= tokens) {
+        const auto used = static_cast<double>(m_tokenizer.encode(whole, true).size());
+        if (used <= static_cast<double>(tokens)) {
             answer = prompt.answer;
             return whole;
         }
+        characters *= 0.97 * static_cast<double>(tokens) / used;
     }
 }
 

@@ -28,13 +28,14 @@ struct DtypeName {
     std::string_view name;
     at::ScalarType dtype;
 };
+/// Widest first: the order in which the reference writer lays tensors out.
 constexpr std::array<DtypeName, 10> kDtypes = {{
+    {"I64", at::kLong},
     {"F64", at::kDouble},
     {"F32", at::kFloat},
-    {"F16", at::kHalf},
-    {"BF16", at::kBFloat16},
-    {"I64", at::kLong},
     {"I32", at::kInt},
+    {"BF16", at::kBFloat16},
+    {"F16", at::kHalf},
     {"I16", at::kShort},
     {"I8", at::kChar},
     {"U8", at::kByte},
@@ -316,6 +317,14 @@ SafetensorsHeader parseSafetensorsHeader(std::string_view text, const std::strin
     return header;
 }
 
+std::size_t safetensorsRank(at::ScalarType dtype)
+{
+    const auto* const known =
+        std::find_if(kDtypes.begin(), kDtypes.end(),
+                     [&](const auto& candidate) { return candidate.dtype == dtype; });
+    return static_cast<std::size_t>(known - kDtypes.begin());
+}
+
 std::uint64_t safetensorsBytes(const SafetensorsWriter::Announced& tensor)
 {
     std::uint64_t bytes = c10::elementSize(tensor.dtype);
@@ -334,15 +343,14 @@ std::string formatSafetensorsHeader(const std::vector<SafetensorsWriter::Announc
     }
     std::uint64_t offset = 0;
     for (const auto& tensor : tensors) {
-        const auto* const known =
-            std::find_if(kDtypes.begin(), kDtypes.end(),
-                         [&](const auto& dtype) { return dtype.dtype == tensor.dtype; });
-        if (known == kDtypes.end() || tensor.name == kMetadataKey || header.contains(tensor.name)) {
+        const std::size_t rank = safetensorsRank(tensor.dtype);
+        if (rank == kDtypes.size() || tensor.name == kMetadataKey || header.contains(tensor.name)) {
             throw std::logic_error("cannot announce tensor " + tensor.name);
         }
         const std::uint64_t end = offset + safetensorsBytes(tensor);
-        header[tensor.name] = {
-            {"dtype", known->name}, {"shape", tensor.sizes}, {"data_offsets", {offset, end}}};
+        header[tensor.name] = {{"dtype", kDtypes[rank].name},
+                               {"shape", tensor.sizes},
+                               {"data_offsets", {offset, end}}};
         offset = end;
     }
     std::string text = header.dump();

@@ -32,6 +32,10 @@ SafetensorsHeader parseSafetensorsHeader(std::string_view text, const std::strin
 std::string formatSafetensorsHeader(const std::vector<SafetensorsWriter::Announced>& tensors,
                                     const std::map<std::string, std::string>& metadata);
 
+/// Place of `dtype` in a file that is written as the reference writer does, widest first; the
+/// number of dtypes if the format has no name for it.
+std::size_t safetensorsRank(at::ScalarType dtype);
+
 /// Bytes of a tensor of this shape. Sizes are of tensors that exist: no overflow is expected.
 std::uint64_t safetensorsBytes(const SafetensorsWriter::Announced& tensor);
 

@@ -6,8 +6,6 @@
 #include "core/spec/base/error.h"
 #include "core/spec/base/units.h"
 
-#include <c10/core/ScalarType.h>
-
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -146,7 +144,7 @@ void writeSafetensors(const std::filesystem::path& file,
         announced.push_back({name, tensor.scalar_type(), tensor.sizes().vec()});
     }
     std::stable_sort(announced.begin(), announced.end(), [](const auto& left, const auto& right) {
-        return c10::elementSize(left.dtype) > c10::elementSize(right.dtype);
+        return safetensorsRank(left.dtype) < safetensorsRank(right.dtype);
     });
     SafetensorsWriter writer(file, announced, metadata);
     for (const auto& tensor : announced) {

@@ -20,8 +20,8 @@ namespace longlora {
 
 namespace {
 
-/// The filler of the original is 449,999 characters long.
-constexpr std::int64_t kMostGarbage = 449999;
+/// As many characters of filler as passkeyPrompt makes.
+constexpr std::int64_t kMostGarbage = std::int64_t{1} << 30;
 
 /// A question as the model is asked it.
 struct Question {

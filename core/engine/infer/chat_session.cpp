@@ -71,8 +71,8 @@ ChatFailed describeFailure()
 }
 
 /// The thread's side and the window's side share the queue of commands and the list of events, and
-/// nothing else. Commands are numbered; a number up to `m_cancelledUpTo` is given up, whether it
-/// still waits or is being carried out.
+/// nothing else. Commands are numbered; those up to a mark are given up, whether they still wait or
+/// are being carried out: answers by cancel(), answers and loading by whatever replaces the model.
 class ChatSession : public ChatService {
 public:
     ChatSession()
@@ -81,21 +81,25 @@ public:
 
     ~ChatSession() override
     {
-        cancel();
+        giveUpAll();
         m_thread.request_stop();
     }
 
     void load(const std::filesystem::path& modelFolder) override
     {
-        enqueue(LoadCommand{modelFolder}, true);
+        giveUpAll();
+        enqueue(LoadCommand{modelFolder});
     }
-    void ask(const ChatRequest& request) override { enqueue(request, false); }
-    void unload() override { enqueue(UnloadCommand{}, true); }
-
+    void ask(const ChatRequest& request) override { enqueue(request); }
+    void unload() override
+    {
+        giveUpAll();
+        enqueue(UnloadCommand{});
+    }
     void cancel() override
     {
         const std::lock_guard lock(m_mutex);
-        m_cancelledUpTo = m_lastNumber;
+        m_answersGivenUp = m_lastNumber;
     }
 
     std::vector<ChatEvent> drain() override
@@ -110,14 +114,17 @@ private:
         Command command;
     };
 
-    /// A new model makes every answer and every other model that is still to come pointless.
-    void enqueue(Command command, bool cancelEarlier)
+    void giveUpAll()
+    {
+        const std::lock_guard lock(m_mutex);
+        m_answersGivenUp = m_lastNumber;
+        m_loadsGivenUp = m_lastNumber;
+    }
+
+    void enqueue(Command command)
     {
         {
             const std::lock_guard lock(m_mutex);
-            if (cancelEarlier) {
-                m_cancelledUpTo = m_lastNumber;
-            }
             m_commands.push_back({++m_lastNumber, std::move(command)});
         }
         m_wake.notify_one();
@@ -128,8 +135,6 @@ private:
         const std::lock_guard lock(m_mutex);
         m_events.push_back(std::move(event));
     }
-
-    bool isCancelled(std::uint64_t number) const { return number <= m_cancelledUpTo; }
 
     void run(std::stop_token stop)
     {
@@ -175,8 +180,9 @@ private:
 
     void loadModel(const std::filesystem::path& folder, std::uint64_t number)
     {
-        const ProgressCallback goOn = [&](const Progress&) { return !isCancelled(number); };
-        if (isCancelled(number)) {
+        const auto isGivenUp = [&] { return number <= m_loadsGivenUp; };
+        const ProgressCallback goOn = [&](const Progress&) { return !isGivenUp(); };
+        if (isGivenUp()) {
             throw Cancelled{};
         }
         LoadOptions options;
@@ -195,7 +201,8 @@ private:
 
     void answer(const ChatRequest& request, std::uint64_t number)
     {
-        if (isCancelled(number)) {
+        const auto isGivenUp = [&] { return number <= m_answersGivenUp; };
+        if (isGivenUp()) {
             post(ChatAnswered{.finishReason = "cancelled"});
             return;
         }
@@ -211,13 +218,13 @@ private:
             post(ChatPrefill{.done = progress.done,
                              .total = progress.total,
                              .tokensPerSecond = read > 0.0 ? read / seconds.count() : 0.0});
-            return !isCancelled(number);
+            return !isGivenUp();
         };
         const Generator::TextCallback onText = [&](const std::string& text) {
             if (!text.empty()) {
                 post(ChatText{text});
             }
-            return !isCancelled(number);
+            return !isGivenUp();
         };
         const GenerationResult result =
             m_generator->generate(request.prompt, request.sampling, onPrefill, onText);
@@ -237,7 +244,9 @@ private:
     std::deque<Numbered> m_commands;
     std::vector<ChatEvent> m_events;
     std::uint64_t m_lastNumber = 0;
-    std::atomic<std::uint64_t> m_cancelledUpTo = 0; ///< written under the mutex
+    // Written under the mutex, read without.
+    std::atomic<std::uint64_t> m_answersGivenUp = 0;
+    std::atomic<std::uint64_t> m_loadsGivenUp = 0;
 
     std::jthread m_thread; ///< last: ends before anything it uses
 };

@@ -2,6 +2,7 @@
 #include "core/engine/model/forward.h"
 
 #include "core/engine/attention/segmented_attention.h"
+#include "core/engine/tensor/kernel_bridge.h"
 #include "core/engine/train/chunked_loss.h"
 
 #include <ATen/Functions.h>
@@ -42,7 +43,7 @@ at::Tensor tokenLosses(const Llama& model, const at::Tensor& hidden, const at::T
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += kLossChunkTokens) {
         const std::int64_t count = std::min(kLossChunkTokens, hidden.size(0) - begin);
         at::Tensor logits = headForward(model, hidden.narrow(0, begin, count));
-        losses.push_back(crossEntropyInPlace(logits, targets.narrow(0, begin, count), 0.0));
+        losses.push_back(fusedCrossEntropy(logits, targets.narrow(0, begin, count), 0.0));
     }
     return losses.empty() ? at::empty({0}, hidden.options().dtype(at::kDouble)) : at::cat(losses);
 }

@@ -2,6 +2,8 @@
 // Shapes: B batch, S seq, H heads, K kv heads, D head_dim.
 #include "core/engine/model/llama.h"
 
+#include "core/engine/tensor/kernel_bridge.h"
+
 #include <ATen/Functions.h>
 #include <ATen/Tensor.h>
 #include <ATen/TensorOperators.h>
@@ -85,14 +87,6 @@ at::Tensor embed(const Llama& model, const at::Tensor& ids)
     return at::embedding(model.embedTokens, ids);
 }
 
-at::Tensor rmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon)
-{
-    const bool isNarrow = x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf;
-    const at::Tensor wide = isNarrow ? x.to(at::kFloat) : x;
-    const at::Tensor scale = at::rsqrt(wide.square().mean(-1, true) + epsilon);
-    return (wide * scale).to(x.scalar_type()) * weight;
-}
-
 at::Tensor layerForward(const LlamaLayer& layer, const ModelConfig& config,
                         const at::Tensor& hidden, const RotaryTable& rotary, const Attend& attend)
 {
@@ -103,24 +97,27 @@ at::Tensor layerForward(const LlamaLayer& layer, const ModelConfig& config,
         return x.view({batch, length, count, headDim});
     };
 
-    const at::Tensor normed = rmsNorm(hidden, layer.inputNorm, config.rmsNormEpsilon);
-    const at::Tensor q_BSHD = applyRotary(heads(layer.q.forward(normed), config.headCount), rotary);
+    const at::Tensor normed = fusedRmsNorm(hidden, layer.inputNorm, config.rmsNormEpsilon);
+    const at::Tensor q_BSHD =
+        fusedRotary(heads(layer.q.forward(normed), config.headCount), rotary.cos, rotary.sin);
     const at::Tensor k_BSKD =
-        applyRotary(heads(layer.k.forward(normed), config.kvHeadCount), rotary);
+        fusedRotary(heads(layer.k.forward(normed), config.kvHeadCount), rotary.cos, rotary.sin);
     const at::Tensor v_BSKD = heads(layer.v.forward(normed), config.kvHeadCount);
     const at::Tensor mixed = attend(q_BSHD, k_BSKD, v_BSKD);
     const at::Tensor attended =
         hidden + layer.o.forward(mixed.reshape({batch, length, config.headCount * headDim}));
 
-    const at::Tensor mlpInput = rmsNorm(attended, layer.postAttentionNorm, config.rmsNormEpsilon);
+    const at::Tensor mlpInput =
+        fusedRmsNorm(attended, layer.postAttentionNorm, config.rmsNormEpsilon);
     const at::Tensor activated =
-        at::silu(layer.gate.forward(mlpInput)) * layer.up.forward(mlpInput);
+        fusedSwiglu(layer.gate.forward(mlpInput), layer.up.forward(mlpInput));
     return attended + layer.down.forward(activated);
 }
 
 at::Tensor headForward(const Llama& model, const at::Tensor& hidden)
 {
-    return at::linear(rmsNorm(hidden, model.finalNorm, model.config.rmsNormEpsilon), model.lmHead);
+    return at::linear(fusedRmsNorm(hidden, model.finalNorm, model.config.rmsNormEpsilon),
+                      model.lmHead);
 }
 
 } // namespace longlora

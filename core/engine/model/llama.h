@@ -59,8 +59,5 @@ at::Tensor layerForward(const LlamaLayer& layer, const ModelConfig& config,
                         const at::Tensor& hidden, const RotaryTable& rotary, const Attend& attend);
 /// Final norm and head. Shapes: hidden [..., hidden] -> [..., vocabulary].
 at::Tensor headForward(const Llama& model, const at::Tensor& hidden);
-/// x / sqrt(mean(x^2) + epsilon) * weight over the last dimension, computed in fp32 (fp64 for
-/// fp64). Source: Zhang and Sennrich 2019 (arXiv:1910.07467), eq. 4.
-at::Tensor rmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon);
 
 } // namespace longlora

@@ -21,8 +21,4 @@ RotaryTable rotaryTable(const RopeScaling& rope, std::int64_t headDim, std::int6
                         std::int64_t count, std::int64_t sequenceLength, const at::Device& device,
                         at::ScalarType modelDtype);
 
-/// Rotates pairs (i, i + head_dim/2), Hugging Face's layout. Shapes: x [batch, seq, heads,
-/// head_dim]. Differentiable. Source: Su et al. 2021 (arXiv:2104.09864), eq. 34.
-at::Tensor applyRotary(const at::Tensor& x, const RotaryTable& table);
-
 } // namespace longlora

@@ -12,9 +12,12 @@
 #    include <cuda_runtime_api.h>
 #endif
 
+#include <malloc.h>
+
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -68,6 +71,9 @@ constexpr std::array<std::pair<at::ScalarType, const char*>, 4> kDtypeNames{{
     {at::kHalf, "f16"},
     {at::kDouble, "fp64"},
 }};
+
+/// The heap grows by this much at a time.
+constexpr int kHeapGrowthBytes = 64 << 20;
 
 } // namespace
 
@@ -162,6 +168,14 @@ void resetPeakMemory(const at::Device& device)
 void prepareCompute(int threads)
 {
     at::set_num_threads(threads);
+#if defined(__GLIBC__)
+    // Activations come and go by the megabyte. Given back to the kernel and taken anew each time,
+    // their page faults cost more than the arithmetic of a small model (measured: 5.3 against 8.2
+    // thousand tokens per second). So freed memory stays with the process.
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+    mallopt(M_TOP_PAD, kHeapGrowthBytes);
+#endif
     at::globalContext().setFlushDenormal(true);
 }
 

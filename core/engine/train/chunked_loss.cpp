@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/train/chunked_loss.h"
 
-#include "core/spec/data/dataset.h"
+#include "core/engine/tensor/kernel_bridge.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Tensor.h>
@@ -12,22 +12,6 @@
 #include <algorithm>
 
 namespace longlora {
-
-at::Tensor crossEntropyInPlace(at::Tensor& logits, const at::Tensor& targets, double gradientScale)
-{
-    const at::Tensor scored = targets.ne(kIgnoredLabel);
-    const at::Tensor safeTargets = targets.clamp_min(0).unsqueeze(1);
-    const at::Tensor logSumExp = at::logsumexp(logits, 1, true);
-    const at::Tensor losses =
-        (logSumExp - logits.gather(1, safeTargets)).squeeze(1).to(at::kDouble) * scored;
-    if (gradientScale != 0.0) {
-        logits.sub_(logSumExp).exp_();
-        logits.scatter_add_(1, safeTargets,
-                            at::full({1, 1}, -1.0, logits.options()).expand(safeTargets.sizes()));
-        logits.mul_((scored.to(logits.scalar_type()) * gradientScale).unsqueeze(1));
-    }
-    return losses;
-}
 
 ChunkedLoss chunkedLossAndGradient(const Llama& model, const at::Tensor& hidden,
                                    const at::Tensor& targets, double gradientScale,
@@ -44,12 +28,12 @@ ChunkedLoss chunkedLossAndGradient(const Llama& model, const at::Tensor& hidden,
         at::Tensor normed;
         {
             const at::AutoGradMode gradients(true);
-            normed = rmsNorm(x, norm, epsilon);
+            normed = fusedRmsNorm(x, norm, epsilon);
         }
         const c10::NoGradGuard noGradients;
         at::Tensor logits = at::mm(normed.detach(), model.lmHead.detach().t()).to(wide);
         result.lossSum +=
-            crossEntropyInPlace(logits, targets.narrow(0, begin, count), gradientScale).sum();
+            fusedCrossEntropy(logits, targets.narrow(0, begin, count), gradientScale).sum();
         const at::Tensor dLogits = logits.to(hidden.scalar_type());
         if (headGradient.defined()) {
             headGradient.add_(at::mm(dLogits.t(), normed.detach()));

@@ -10,12 +10,6 @@ namespace longlora {
 /// Positions whose logits exist at one time.
 inline constexpr std::int64_t kLossChunkTokens = 1024;
 
-/// Cross-entropy of each row, and the gradient in the logits' place.
-/// Equation: loss_t = logsumexp(z_t) - z_t[y_t]; z_t <- (softmax(z_t) - onehot(y_t)) x
-/// gradientScale. Shapes: logits [tokens, vocabulary], overwritten; targets [tokens] int64,
-/// kIgnoredLabel gives loss 0 and gradient 0. Returns [tokens] fp64.
-at::Tensor crossEntropyInPlace(at::Tensor& logits, const at::Tensor& targets, double gradientScale);
-
 /// Final norm, head and cross-entropy over all positions, in chunks: the logits never exist whole.
 struct ChunkedLoss {
     at::Tensor lossSum;        ///< [] fp64, nats over scored tokens

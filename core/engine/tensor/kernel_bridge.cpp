@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/tensor/kernel_bridge.h"
+
+#include "kernels/cross_entropy.h"
+#include "kernels/rms_norm.h"
+#include "kernels/rotary_embedding.h"
+#include "kernels/swiglu.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <ATen/Tensor.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#if defined(LONGLORA_WITH_CUDA)
+#    include <c10/cuda/CUDAStream.h>
+#endif
+
+namespace longlora {
+
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+kernels::DType kernelDtype(at::ScalarType dtype)
+{
+    switch (dtype) {
+    case at::kDouble:
+        return kernels::DType::Float64;
+    case at::kBFloat16:
+        return kernels::DType::BFloat16;
+    case at::kHalf:
+        return kernels::DType::Float16;
+    default:
+        return kernels::DType::Float32;
+    }
+}
+
+kernels::TensorView view(const at::Tensor& x)
+{
+    kernels::TensorView result{
+        x.data_ptr(), kernelDtype(x.scalar_type()), static_cast<int>(x.dim()), {}, {}};
+    for (std::int64_t axis = 0; axis < x.dim(); ++axis) {
+        result.sizes[static_cast<std::size_t>(axis)] = x.size(axis);
+        result.strides[static_cast<std::size_t>(axis)] = x.stride(axis);
+    }
+    return result;
+}
+
+/// [..., columns] as [rows, columns].
+kernels::TensorView rowsView(const at::Tensor& x)
+{
+    const std::int64_t columns = x.size(-1);
+    return kernels::contiguousView(x.data_ptr(), kernelDtype(x.scalar_type()),
+                                   {columns == 0 ? 0 : x.numel() / columns, columns});
+}
+
+kernels::Stream streamOf(const at::Tensor& x)
+{
+    kernels::Stream stream;
+    stream.threads = at::get_num_threads();
+    if (x.is_cuda()) {
+        stream.device = kernels::Device::Cuda;
+#if defined(LONGLORA_WITH_CUDA)
+        stream.handle = c10::cuda::getCurrentCUDAStream(x.get_device()).stream();
+#endif
+    }
+    return stream;
+}
+
+at::ScalarType wideType(const at::Tensor& x)
+{
+    return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+class RmsNorm : public Function<RmsNorm> {
+public:
+    static at::Tensor forward(AutogradContext* context, const at::Tensor& xAnyStride,
+                              const at::Tensor& weight, double epsilon)
+    {
+        const at::Tensor x = xAnyStride.contiguous();
+        const at::Tensor y = at::empty(x.sizes(), x.options());
+        const at::Tensor inverseRms =
+            at::empty({x.numel() / x.size(-1)}, x.options().dtype(wideType(x)));
+        kernels::rmsNormForward(
+            {rowsView(x), view(weight), rowsView(y), view(inverseRms), epsilon, streamOf(x)});
+        context->save_for_backward({x, weight, inverseRms});
+        return y;
+    }
+
+    static variable_list backward(AutogradContext* context, variable_list gradients)
+    {
+        const variable_list saved = context->get_saved_variables();
+        const at::Tensor &x = saved[0], &weight = saved[1];
+        const at::Tensor dY = gradients[0].contiguous();
+        const at::Tensor dX = at::empty(x.sizes(), x.options());
+        at::Tensor dWeight;
+        kernels::TensorView dWeightView;
+        if (context->needs_input_grad(1)) {
+            dWeight = at::zeros(weight.sizes(), weight.options().dtype(wideType(x)));
+            dWeightView = view(dWeight);
+        }
+        kernels::rmsNormBackward({rowsView(x), view(weight), view(saved[2]), rowsView(dY),
+                                  rowsView(dX), dWeightView, streamOf(x)});
+        return {dX, dWeight.defined() ? dWeight.to(weight.scalar_type()) : dWeight, at::Tensor()};
+    }
+};
+
+class Rotary : public Function<Rotary> {
+public:
+    static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,
+                              const at::Tensor& sin)
+    {
+        at::Tensor y = x.clone(at::MemoryFormat::Contiguous);
+        kernels::rotaryEmbeddingForward({view(y), view(cos), view(sin), streamOf(x)});
+        context->save_for_backward({cos, sin});
+        return y;
+    }
+
+    static variable_list backward(AutogradContext* context, variable_list gradients)
+    {
+        const variable_list saved = context->get_saved_variables();
+        at::Tensor dX = gradients[0].clone(at::MemoryFormat::Contiguous);
+        kernels::rotaryEmbeddingBackward({view(dX), view(saved[0]), view(saved[1]), streamOf(dX)});
+        return {dX, at::Tensor(), at::Tensor()};
+    }
+};
+
+class Swiglu : public Function<Swiglu> {
+public:
+    static at::Tensor forward(AutogradContext* context, const at::Tensor& gate,
+                              const at::Tensor& up)
+    {
+        const at::Tensor y = at::empty(gate.sizes(), gate.options());
+        kernels::swigluForward({rowsView(gate), rowsView(up), rowsView(y), streamOf(gate)});
+        context->save_for_backward({gate, up});
+        return y;
+    }
+
+    static variable_list backward(AutogradContext* context, variable_list gradients)
+    {
+        const variable_list saved = context->get_saved_variables();
+        const at::Tensor &gate = saved[0], &up = saved[1];
+        const at::Tensor dY = gradients[0].contiguous();
+        const at::Tensor dGate = at::empty(gate.sizes(), gate.options());
+        const at::Tensor dUp = at::empty(up.sizes(), up.options());
+        kernels::swigluBackward({rowsView(gate), rowsView(up), rowsView(dY), rowsView(dGate),
+                                 rowsView(dUp), streamOf(gate)});
+        return {dGate, dUp};
+    }
+};
+
+} // namespace
+
+at::Tensor fusedRmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon)
+{
+    return RmsNorm::apply(x, weight, epsilon);
+}
+
+at::Tensor fusedRotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin)
+{
+    return Rotary::apply(x, cos, sin);
+}
+
+at::Tensor fusedSwiglu(const at::Tensor& gate, const at::Tensor& up)
+{
+    return Swiglu::apply(gate.contiguous(), up.contiguous());
+}
+
+at::Tensor fusedCrossEntropy(at::Tensor& logits, const at::Tensor& targets, double gradientScale)
+{
+    const at::Tensor losses = at::empty({logits.size(0)}, logits.options().dtype(at::kDouble));
+    const at::Tensor ids = targets.contiguous();
+    kernels::softmaxCrossEntropy({view(logits), ids.const_data_ptr<std::int64_t>(),
+                                  losses.mutable_data_ptr<double>(), gradientScale,
+                                  gradientScale != 0.0, streamOf(logits)});
+    return losses;
+}
+
+} // namespace longlora

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The layer driver against one autograd graph over the whole model, in fp64.
+#include "core/engine/attention/segmented_attention.h"
+#include "core/engine/train/layer_driver.h"
+#include "core/spec/data/dataset.h"
+#include "tests/support/golden_model.h"
+
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <gtest/gtest.h>
+
+namespace longlora {
+namespace {
+
+struct Case {
+    std::string model;
+    TrainingMethod method;
+    AttentionSpec attention;
+    DocumentStarts documents;
+    RecomputeLevel recompute;
+};
+
+RunConfig configFor(const Case& c)
+{
+    RunConfig config;
+    config.method = c.method;
+    config.lora.rank = 3;
+    config.lora.targets = {"q_proj", "v_proj", "o_proj", "down_proj"};
+    return config;
+}
+
+/// Two rows, some positions not scored.
+TrainingBatch batchFor(const Case& c, const Llama& model, std::int64_t length)
+{
+    at::Tensor ids = (at::arange(2 * length) * 37 + 11).remainder(300).view({2, length});
+    at::Tensor targets = at::full_like(ids, kIgnoredLabel);
+    targets.narrow(1, 0, length - 1).copy_(ids.narrow(1, 1, length - 1));
+    targets.narrow(1, 5, 4).fill_(kIgnoredLabel);
+    return {ids, targets,
+            attentionLayout(c.attention, model.config.headCount, 2, length, c.documents)};
+}
+
+/// Lora B away from zero, so that A has a gradient.
+void moveLora(TrainableSet& trainables)
+{
+    for (Trainable& item : trainables.items()) {
+        if (item.name.ends_with("lora_B")) {
+            item.master.detach().copy_(
+                at::arange(item.master.numel(), item.master.options().requires_grad(false))
+                    .view(item.master.sizes())
+                    .sin()
+                    .mul(0.1));
+        }
+    }
+    trainables.publish();
+}
+
+std::vector<at::Tensor> endToEndGradients(Llama& model, TrainableSet& trainables,
+                                          const TrainingBatch& batch, double scale)
+{
+    const at::AutoGradMode recording(true);
+    torch::autograd::variable_list leaves;
+    for (Trainable& item : trainables.items()) {
+        item.weight.requires_grad_(true);
+        leaves.push_back(item.weight);
+    }
+    const ModelConfig& config = model.config;
+    const auto rotary = rotaryTable(config.rope, config.headDim, 0, batch.layout.length,
+                                    batch.layout.length, at::kCPU, model.dtype());
+    const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+        return segmentedAttention(q, k, v, batch.layout);
+    };
+    at::Tensor hidden = embed(model, batch.ids);
+    for (const LlamaLayer& layer : model.layers) {
+        hidden = layerForward(layer, config, hidden, rotary, attend);
+    }
+    const at::Tensor logProbabilities = at::log_softmax(headForward(model, hidden), -1);
+    const at::Tensor scored = batch.targets.ne(kIgnoredLabel);
+    const at::Tensor picked =
+        logProbabilities.gather(2, batch.targets.clamp_min(0).unsqueeze(2)).squeeze(2);
+    const at::Tensor loss = (picked * scored).sum() * -scale;
+    return torch::autograd::grad({loss}, leaves);
+}
+
+class LayerDriverGradients : public testing::TestWithParam<Case> {};
+
+TEST_P(LayerDriverGradients, EqualEndToEndAutograd)
+{
+    const Case& c = GetParam();
+    Llama model = test::goldenModel(c.model, at::kDouble);
+    TrainableSet trainables(model, configFor(c));
+    moveLora(trainables);
+    const TrainingBatch batch = batchFor(c, model, 53);
+    const double scale = 1.0 / 96.0;
+    const auto expected = endToEndGradients(model, trainables, batch, scale);
+
+    LayerDriver driver(model, trainables, c.recompute);
+    const double sum = driver.forwardBackward(batch, scale).item<double>();
+    EXPECT_NEAR(sum, driver.forwardLoss(batch).item<double>(), 1e-9);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const Trainable& item = trainables.items()[i];
+        EXPECT_LT((item.gradient - expected[i]).abs().max().item<double>(), 1e-12) << item.name;
+        EXPECT_GT(expected[i].abs().max().item<double>(), 0.0) << item.name;
+    }
+}
+
+const DocumentStarts kPacked{{0, 7, 30}, {0, 44}};
+const AttentionSpec kS2{AttentionKind::S2, 16, GroupEdge::Clipped};
+const AttentionSpec kCircular{AttentionKind::S2, 12, GroupEdge::Circular};
+
+INSTANTIATE_TEST_SUITE_P(
+    Variants, LayerDriverGradients,
+    testing::Values(
+        Case{"llama-mha", TrainingMethod::Full, {}, {}, RecomputeLevel::Full},
+        Case{"llama-mha", TrainingMethod::Full, kS2, kPacked, RecomputeLevel::Full},
+        Case{"llama-mha", TrainingMethod::Lora, kCircular, {}, RecomputeLevel::None},
+        Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, {}, RecomputeLevel::Full},
+        Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, kPacked, RecomputeLevel::None},
+        Case{"llama-gqa-llama3", TrainingMethod::Full, {}, kPacked, RecomputeLevel::None}));
+
+TEST(LayerDriver, TiedHeadAndEmbeddingShareOneGradient)
+{
+    Llama model = test::goldenModel("llama-mha", at::kDouble);
+    model.lmHead = model.embedTokens;
+    Case c{"llama-mha", TrainingMethod::Full, {}, {}, RecomputeLevel::Full};
+    TrainableSet trainables(model, configFor(c));
+    const TrainingBatch batch = batchFor(c, model, 20);
+    const auto expected = endToEndGradients(model, trainables, batch, 1.0);
+    LayerDriver driver(model, trainables, c.recompute);
+    driver.forwardBackward(batch, 1.0);
+    EXPECT_EQ(trainables.items()[0].name, "model.embed_tokens.weight");
+    EXPECT_LT((trainables.items()[0].gradient - expected[0]).abs().max().item<double>(), 1e-10);
+}
+
+} // namespace
+} // namespace longlora
