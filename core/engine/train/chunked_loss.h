@@ -2,13 +2,11 @@
 #pragma once
 
 #include "core/engine/model/llama.h"
+#include "core/spec/plan/loss_chunk.h"
 
 #include <ATen/core/Tensor.h>
 
 namespace longlora {
-
-/// Positions whose logits exist at one time.
-inline constexpr std::int64_t kLossChunkTokens = 1024;
 
 /// Final norm, head and cross-entropy over all positions, in chunks: the logits never exist whole.
 struct ChunkedLoss {

@@ -3,6 +3,8 @@
 
 #include "core/spec/config/config_issues.h"
 
+#include <algorithm>
+
 namespace longlora {
 
 double layerGraphBytes(const ModelConfig& model, const RunConfig& config, std::int64_t tokens,
@@ -12,15 +14,19 @@ double layerGraphBytes(const ModelConfig& model, const RunConfig& config, std::i
     const auto queries = static_cast<double>(model.headCount * model.headDim);
     const auto keys = static_cast<double>(model.kvHeadCount * model.headDim);
     const auto inner = static_cast<double>(model.intermediateSize);
-    // Two norms with their input, scaled input and output; the residual sums.
-    const double norms = 8.0 * hidden;
-    // q and k before and after the rotary embedding, v, the attention's result.
-    const double attention = 3.0 * queries + 5.0 * keys;
-    const double mlp = 4.0 * inner;
-    const double lora = config.method == TrainingMethod::Lora
-                            ? static_cast<double>(config.lora.rank) *
-                                  static_cast<double>(config.lora.targets.size())
-                            : 0.0;
+    // The layer's input, the residual sum after attention, and both normed, which LoRA reads.
+    const double norms = 4.0 * hidden;
+    // q and k rotated, v, the result.
+    const double attention = 2.0 * queries + 2.0 * keys;
+    // gate and up; their product only where down_proj is trained.
+    const auto& targets = config.lora.targets;
+    const bool trainsDown = config.method == TrainingMethod::Full ||
+                            std::find(targets.begin(), targets.end(), "down_proj") != targets.end();
+    const double mlp = (trainsDown ? 3.0 : 2.0) * inner;
+    const double lora =
+        config.method == TrainingMethod::Lora
+            ? static_cast<double>(config.lora.rank) * static_cast<double>(targets.size())
+            : 0.0;
     return static_cast<double>(tokens) * (norms + attention + mlp + lora) * bytesPerElement;
 }
 
