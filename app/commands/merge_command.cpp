@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/commands/command.h"
+#include "app/commands/console.h"
+#include "app/commands/options.h"
+#include "app/commands/stop_signals.h"
+#include "core/engine/checkpoint/merge.h"
+#include "core/spec/base/units.h"
+#include "core/spec/config/huggingface_cache.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <memory>
+
+namespace longlora::app {
+
+namespace {
+
+constexpr std::array<std::string_view, 4> kDtypes = {"auto", "fp32", "bf16", "f16"};
+
+struct MergeOptions {
+    std::string base, adapter, output;
+    std::string dtype = "auto";
+    bool skipVerification = false;
+};
+
+void printReport(Console& console, const MergeReport& report, const std::string& output)
+{
+    console.print(output);
+    console.print(fmt::format("{} tensors, {} of them changed; {} as {}; rope {}",
+                              formatCount(report.tensors), formatCount(report.mergedTensors),
+                              formatBytes(report.bytes), report.dtype, report.rope));
+    if (report.verified) {
+        console.print(fmt::format(
+            "verified on {} tokens: logits differ by at most {:.3g}, {:.3g} on average, where the "
+            "largest logit is {:.3g}; the most likely token agrees at {} positions",
+            formatCount(report.comparedTokens), report.maxAbsLogitError, report.meanAbsLogitError,
+            report.maxAbsLogit, formatCount(report.sameTopToken)));
+    } else {
+        console.print("not verified");
+    }
+}
+
+/// An error that was not measured is null, not 0.
+nlohmann::ordered_json measured(const MergeReport& report, double error)
+{
+    return report.verified ? nlohmann::ordered_json(error) : nlohmann::ordered_json();
+}
+
+ExitStatus merge(const MergeOptions& options, Console& console)
+{
+    const StopSignals signals;
+    const MergeRequest request{resolveModelFolder(options.base), options.adapter, options.output,
+                               options.dtype, !options.skipVerification};
+    const MergeReport report = mergeAdapter(request, signals.progress(console));
+    printReport(console, report, options.output);
+    console.finish(nlohmann::ordered_json{
+        {"out", options.output},
+        {"max_abs_logit_error", measured(report, report.maxAbsLogitError)},
+        {"mean_abs_logit_error", measured(report, report.meanAbsLogitError)},
+        {"max_abs_logit", measured(report, report.maxAbsLogit)},
+        {"same_top_token", report.sameTopToken},
+        {"compared_tokens", report.comparedTokens},
+        {"verified", report.verified},
+        {"tensors", report.tensors},
+        {"merged_tensors", report.mergedTensors},
+        {"bytes", report.bytes},
+        {"dtype", report.dtype},
+        {"rope", report.rope},
+        {"seconds", report.seconds},
+    }
+                       .dump());
+    return ExitStatus::Done;
+}
+
+} // namespace
+
+void addMergeCommand(CLI::App& parent, Action& chosen)
+{
+    const auto options = std::make_shared<MergeOptions>();
+    CLI::App* command =
+        addCommand(parent, chosen, "merge", "base and adapter to one model, verified",
+                   [options](Console& console) { return merge(*options, console); });
+    addText(*command, {"--base", "DIR", "model the adapter was trained on"}, options->base)
+        ->required();
+    addText(*command, {"--adapter", "DIR", "PEFT adapter"}, options->adapter)->required();
+    addText(*command, {"--out", "DIR", "new folder for the merged model"}, options->output)
+        ->required();
+    addChoice(*command, {"--dtype", "TYPE", "how weights are stored, auto is as in the base"},
+              kDtypes, options->dtype);
+    addFlag(*command, "--no-verify", "skips the comparison with the unmerged model",
+            options->skipVerification);
+}
+
+} // namespace longlora::app
