@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The window on scripted services: for working on the window without LibTorch.
+//   fake_workbench [--theme light|dark] [--size WxH] [--screenshots FOLDER]
+// With --screenshots it walks through all pages, saves a picture of each and ends.
+
+#include "tests/support/fake_services.h"
+#include "tests/support/temporary_folder.h"
+#include "ui/main_window.h"
+#include "ui/pages/chat_page.h"
+#include "ui/text_format.h"
+
+#include <QAbstractButton>
+#include <QApplication>
+#include <QCommandLineParser>
+#include <QDir>
+#include <QScrollArea>
+#include <QScrollBar>
+#include <QSettings>
+#include <QTimer>
+
+#include <functional>
+
+using namespace longlora;
+
+namespace {
+
+/// One click or look after the other, with pauses in which the window settles.
+class Walk : public QObject {
+public:
+    Walk(ui::MainWindow& window, QString folder)
+        : m_window(window)
+        , m_folder(std::move(folder))
+    {
+        connect(&m_timer, &QTimer::timeout, this, [this] { next(); });
+    }
+    void then(std::function<void()> step) { m_steps.append(std::move(step)); }
+    void click(const char* objectName)
+    {
+        then([this, objectName] {
+            m_window.findChild<QAbstractButton*>(QLatin1String(objectName))->click();
+        });
+    }
+    void picture(const QString& name)
+    {
+        then(
+            [this, name] { m_window.grab().save(m_folder + u'/' + name + QLatin1String(".png")); });
+    }
+    void start() { m_timer.start(700); }
+
+private:
+    void next()
+    {
+        if (m_steps.isEmpty()) {
+            QApplication::quit();
+            return;
+        }
+        m_steps.takeFirst()();
+    }
+
+    ui::MainWindow& m_window;
+    QString m_folder;
+    QTimer m_timer;
+    QList<std::function<void()>> m_steps;
+};
+
+void scrollForm(ui::MainWindow& window, double part)
+{
+    QScrollBar* bar =
+        window.findChild<QScrollArea*>(QStringLiteral("configureForm"))->verticalScrollBar();
+    bar->setValue(static_cast<int>(part * bar->maximum()));
+}
+
+void planWalk(Walk& walk, ui::MainWindow& window, test::FakeServices& fakes)
+{
+    walk.picture(QStringLiteral("1-home-empty"));
+    walk.click("railMonitor");
+    walk.picture(QStringLiteral("1-monitor-empty"));
+    walk.click("railConfigure");
+    walk.picture(QStringLiteral("1-configure-empty"));
+    walk.click("railChat");
+    walk.picture(QStringLiteral("1-chat-empty"));
+    walk.click("homeTryDemo");
+    walk.then([] {});
+    walk.picture(QStringLiteral("2-configure-top"));
+    walk.then([&window] { scrollForm(window, 0.5); });
+    walk.picture(QStringLiteral("2-configure-middle"));
+    walk.then([&window] { scrollForm(window, 1.0); });
+    walk.picture(QStringLiteral("2-configure-bottom"));
+    walk.click("configureStart");
+    walk.then([&fakes] { fakes.training.advance(45); });
+    walk.picture(QStringLiteral("3-monitor-running"));
+    walk.click("monitorHold");
+    walk.picture(QStringLiteral("3-monitor-holding"));
+    walk.then([&fakes] { fakes.training.advance(); });
+    walk.click("monitorResume");
+    walk.then([&fakes] { fakes.training.finish(); });
+    walk.picture(QStringLiteral("3-monitor-finished"));
+    walk.click("monitorMerge");
+    walk.picture(QStringLiteral("4-merge-form"));
+    walk.click("mergeStart");
+    walk.then([] {});
+    walk.picture(QStringLiteral("4-merge-proof"));
+    walk.click("mergeChat");
+    walk.then([] {});
+    walk.click("chatShowPrompt");
+    walk.picture(QStringLiteral("5-chat-ready"));
+    walk.click("chatSend");
+    walk.then([] {});
+    walk.picture(QStringLiteral("5-chat-answered"));
+    walk.click("railRuns");
+    walk.picture(QStringLiteral("6-runs"));
+    walk.click("railHome");
+    walk.picture(QStringLiteral("6-home"));
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    QApplication application(argc, argv);
+    QCommandLineParser options;
+    options.addOption({QStringLiteral("theme"), QStringLiteral("light or dark"),
+                       QStringLiteral("theme"), QStringLiteral("light")});
+    options.addOption({QStringLiteral("size"), QStringLiteral("of the window"),
+                       QStringLiteral("WxH"), QStringLiteral("1280x800")});
+    options.addOption({QStringLiteral("screenshots"), QStringLiteral("save pictures here and end"),
+                       QStringLiteral("folder")});
+    options.process(application);
+
+    const test::TemporaryFolder folder;
+    test::makeDemoFolder(folder.path() / "demo",
+                         std::filesystem::path(LONGLORA_GOLDEN_DIR) / "models/tiny-shakespeare");
+    QSettings settings(ui::pathText(folder.path() / "settings.ini"), QSettings::IniFormat);
+    settings.setValue(QLatin1String("theme"), options.value(QStringLiteral("theme")));
+    test::FakeServices fakes;
+    fakes.chat.model.contextLength = 512;
+    ui::MainWindow window(fakes.services(),
+                          {folder.path() / "demo", folder.path() / "runs", settings});
+    const QStringList size = options.value(QStringLiteral("size")).split(u'x');
+    window.resize(size.value(0).toInt(), size.value(1).toInt());
+    window.show();
+
+    Walk walk(window, options.value(QStringLiteral("screenshots")));
+    QTimer pace;
+    if (options.isSet(QStringLiteral("screenshots"))) {
+        QDir().mkpath(options.value(QStringLiteral("screenshots")));
+        planWalk(walk, window, fakes);
+        walk.start();
+    } else {
+        QObject::connect(&pace, &QTimer::timeout, &window, [&fakes] { fakes.training.advance(); });
+        pace.start(200);
+    }
+    return QApplication::exec();
+}

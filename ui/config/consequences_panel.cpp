@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/config/consequences_panel.h"
+
+#include "ui/config/config_form.h"
+#include "ui/models/plan_items_model.h"
+#include "ui/plots/plot_theme.h"
+#include "ui/text_format.h"
+#include "ui/widget_name.h"
+#include "ui/widgets/plan_bar.h"
+#include "ui/widgets/table_style.h"
+
+#include <QFormLayout>
+#include <QGroupBox>
+#include <QHeaderView>
+#include <QLabel>
+#include <QListWidget>
+#include <QPushButton>
+#include <QStyle>
+#include <QTableView>
+#include <QVBoxLayout>
+
+#include <cmath>
+
+namespace longlora::ui {
+
+namespace {
+
+QLabel* makeValue(const char* objectName, const QString& name, QWidget* parent)
+{
+    auto* label = named(new QLabel(parent), objectName, name);
+    label->setWordWrap(true);
+    label->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    return label;
+}
+
+} // namespace
+
+ConsequencesPanel::ConsequencesPanel(RunDraft& draft, ConfigForm& form, QWidget* parent)
+    : QWidget(parent)
+    , m_draft(draft)
+    , m_form(form)
+{
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(10, 0, 0, 0);
+    layout->addWidget(makeFigures());
+    layout->addWidget(makePlan(), 3);
+    layout->addWidget(makeProblems(), 2);
+    layout->addWidget(makeButtons());
+    connect(&draft, &RunDraft::changed, this, &ConsequencesPanel::showDraft);
+    showDraft();
+}
+
+QWidget* ConsequencesPanel::makeFigures()
+{
+    auto* box = new QGroupBox(tr("What this trains"), this);
+    m_trainable = makeValue("configureTrainable", tr("Trainable parameters"), box);
+    QFont large = m_trainable->font();
+    large.setPointSizeF(large.pointSizeF() * 1.4);
+    large.setBold(true);
+    m_trainable->setFont(large);
+    m_trainableParts = makeValue("configureTrainableParts", tr("Parts of the trainable"), box);
+    setFaint(m_trainableParts);
+    m_tokensPerStep = makeValue("configureTokensPerStep", tr("Tokens per step"), box);
+    m_stepTime = makeValue("configureStepTime", tr("Time"), box);
+    m_largest = makeValue("configureLargestContext", tr("Largest context that fits"), box);
+    m_disk = makeValue("configureDisk", tr("Disk needed"), box);
+
+    auto* form = new QFormLayout;
+    form->addRow(tr("Per step"), m_tokensPerStep);
+    form->addRow(tr("Time"), m_stepTime);
+    form->addRow(tr("Largest context"), m_largest);
+    form->addRow(tr("Disk"), m_disk);
+    form->setVerticalSpacing(3);
+    auto* layout = new QVBoxLayout(box);
+    layout->addWidget(m_trainable);
+    layout->addWidget(m_trainableParts);
+    layout->addLayout(form);
+    return box;
+}
+
+QWidget* ConsequencesPanel::makePlan()
+{
+    auto* box = new QGroupBox(tr("Memory plan: %1").arg(toQString(m_draft.device().name)), this);
+    m_bar = named(new PlanBar(box), "configurePlanBar", tr("Memory plan"));
+    m_items = new PlanItemsModel(this);
+    m_table = named(new QTableView(box), "configurePlanItems", tr("Parts of the memory plan"));
+    m_table->setModel(m_items);
+    styleTable(*m_table);
+    m_table->horizontalHeader()->hide();
+    m_table->horizontalHeader()->setStretchLastSection(true);
+    m_table->setMinimumHeight(m_table->fontMetrics().height() * 5);
+    auto* layout = new QVBoxLayout(box);
+    layout->addWidget(m_bar);
+    layout->addWidget(m_table, 1);
+    return box;
+}
+
+QWidget* ConsequencesPanel::makeProblems()
+{
+    auto* box = new QGroupBox(this);
+    box->setFlat(true);
+    m_problemTitle = new QLabel(box);
+    m_problems = named(new QListWidget(box), "configureProblems", tr("Problems"));
+    m_problems->setWordWrap(true);
+    m_problems->setToolTip(tr("Enter goes to the option"));
+    m_problems->setMinimumHeight(m_problems->fontMetrics().height() * 3);
+    connect(m_problems, &QListWidget::itemActivated, this, [this](const QListWidgetItem* item) {
+        m_form.focus(item->data(Qt::UserRole).toString().toStdString());
+    });
+    connect(m_problems, &QListWidget::itemClicked, this, [this](const QListWidgetItem* item) {
+        m_form.focus(item->data(Qt::UserRole).toString().toStdString());
+    });
+    auto* layout = new QVBoxLayout(box);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addWidget(m_problemTitle);
+    layout->addWidget(m_problems, 1);
+    layout->addStretch();
+    return box;
+}
+
+QWidget* ConsequencesPanel::makeButtons()
+{
+    auto* box = new QWidget(this);
+    m_start =
+        named(new QPushButton(tr("&Start training"), box), "configureStart", tr("Start training"));
+    m_start->setDefault(true);
+    m_start->setMinimumHeight(m_start->fontMetrics().height() * 2);
+    auto* copy = named(new QPushButton(tr("&Copy as command"), box), "configureCopyCommand",
+                       tr("Copy as command"));
+    copy->setToolTip(tr("The line for the terminal that makes the same run"));
+    m_startNote = named(new QLabel(box), "configureStartNote", tr("About starting"));
+    m_startNote->setWordWrap(true);
+    setFaint(m_startNote);
+    connect(m_start, &QPushButton::clicked, this, &ConsequencesPanel::startRequested);
+    connect(copy, &QPushButton::clicked, this, &ConsequencesPanel::copyRequested);
+
+    auto* buttons = new QHBoxLayout;
+    buttons->addWidget(m_start, 1);
+    buttons->addWidget(copy);
+    auto* layout = new QVBoxLayout(box);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addWidget(m_startNote);
+    layout->addLayout(buttons);
+    return box;
+}
+
+void ConsequencesPanel::setObstacle(const QString& obstacle)
+{
+    m_obstacle = obstacle;
+    showDraft();
+}
+
+void ConsequencesPanel::showDraft()
+{
+    showFigures();
+    showProblems();
+    const int errors = m_draft.errorCount();
+    const bool readable = m_draft.card() && m_draft.card()->isUsable();
+    m_start->setEnabled(errors == 0 && readable && m_obstacle.isEmpty());
+    m_startNote->setText(errors > 0 ? tr("%n problem(s) to solve first", nullptr, errors)
+                         : m_draft.isReadingModel() ? tr("Reading the model")
+                         : !readable                ? tr("Choose a complete model first")
+                                                    : m_obstacle);
+    m_startNote->setVisible(!m_startNote->text().isEmpty());
+}
+
+void ConsequencesPanel::showFigures()
+{
+    const std::optional<MemoryPlan>& plan = m_draft.plan();
+    const RunConfig& config = m_draft.config();
+    if (!plan) {
+        m_trainable->setText(tr("No model yet"));
+        m_trainableParts->setText(tr("The figures follow every edit once a model is chosen."));
+        for (QLabel* label : {m_largest, m_stepTime, m_tokensPerStep, m_disk}) {
+            label->clear();
+        }
+        m_bar->setPlan({}, m_draft.device().memoryBytes);
+        m_items->setItems({});
+        return;
+    }
+    const TrainableCount count = countTrainable(*m_draft.model(), config);
+    const double all = static_cast<double>(m_draft.model()->parameterCount());
+    m_trainable->setText(tr("%1 trainable parameters").arg(countText(plan->trainableParameters)));
+    m_trainableParts->setText(
+        tr("LoRA %1, embeddings %2, norms %3; %4 of the model; %5 with gradients and moments")
+            .arg(countText(count.lora), countText(count.embeddings), countText(count.norms),
+                 percentText(static_cast<double>(count.total()) / all),
+                 bytesText(plan->trainableBytes)));
+    const std::int64_t rows = config.batch.microBatch * config.batch.accumulation;
+    m_tokensPerStep->setText(tr("%1 rows x %2 = %3 tokens")
+                                 .arg(countText(rows), countText(m_draft.rowTokens()),
+                                      countText(rows * m_draft.rowTokens())));
+    m_stepTime->setText(
+        plan->secondsPerStep > 0.0
+            ? tr("%1 per step, %2 in all")
+                  .arg(durationText(plan->secondsPerStep),
+                       durationText(plan->secondsPerStep *
+                                    static_cast<double>(config.schedule.steps)))
+            : tr("known after the first steps; %1 floating-point operations per step")
+                  .arg(numberText(plan->flopsPerStep, 3)));
+    m_largest->setText(
+        plan->largestContext > 0
+            ? tr("%1 tokens, all else unchanged").arg(countText(plan->largestContext))
+            : tr("none fits, all else unchanged"));
+    m_disk->setText(bytesText(plan->diskBytes));
+    m_bar->setPlan(plan->items, m_draft.device().memoryBytes);
+    m_items->setItems(plan->items);
+    m_table->resizeColumnToContents(PlanItemsModel::Name);
+    m_table->resizeColumnToContents(PlanItemsModel::Bytes);
+}
+
+void ConsequencesPanel::showProblems()
+{
+    m_problems->clear();
+    for (const ConfigIssue& issue : m_draft.issues()) {
+        const auto icon = issue.severity == Severity::Error     ? QStyle::SP_MessageBoxCritical
+                          : issue.severity == Severity::Warning ? QStyle::SP_MessageBoxWarning
+                                                                : QStyle::SP_MessageBoxInformation;
+        auto* item = new QListWidgetItem(
+            style()->standardIcon(icon),
+            toQString(issue.field) + QLatin1String(": ") + toQString(issue.message), m_problems);
+        item->setData(Qt::UserRole, toQString(issue.field));
+        item->setToolTip(toQString(issue.message));
+    }
+    const bool any = m_problems->count() > 0;
+    m_problems->setVisible(any);
+    m_problemTitle->setText(any ? tr("Problems and notes") : tr("No problem found"));
+}
+
+} // namespace longlora::ui

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QWidget>
+
+class QFormLayout;
+class QLabel;
+class QListWidget;
+class QPushButton;
+class QTableView;
+
+namespace longlora::ui {
+
+class ConfigForm;
+class PlanBar;
+class PlanItemsModel;
+class RunDraft;
+
+/// What the configuration means: how much is trained, what fits, how long, what is wrong; and the
+/// two buttons that use it. `draft` and `form` outlive it.
+class ConsequencesPanel : public QWidget {
+    Q_OBJECT
+
+public:
+    ConsequencesPanel(RunDraft& draft, ConfigForm& form, QWidget* parent = nullptr);
+
+    /// Why a run cannot be started now although the configuration is fine; empty: it can.
+    void setObstacle(const QString& obstacle);
+
+Q_SIGNALS:
+    void startRequested();
+    void copyRequested();
+
+private:
+    QWidget* makeFigures();
+    QWidget* makePlan();
+    QWidget* makeProblems();
+    QWidget* makeButtons();
+    void showDraft();
+    void showFigures();
+    void showProblems();
+
+    RunDraft& m_draft;
+    ConfigForm& m_form;
+    QString m_obstacle;
+    QLabel* m_trainable;
+    QLabel* m_trainableParts;
+    QLabel* m_largest;
+    QLabel* m_stepTime;
+    QLabel* m_tokensPerStep;
+    QLabel* m_disk;
+    PlanBar* m_bar;
+    PlanItemsModel* m_items;
+    QTableView* m_table;
+    QLabel* m_problemTitle;
+    QListWidget* m_problems;
+    QLabel* m_startNote;
+    QPushButton* m_start;
+};
+
+} // namespace longlora::ui

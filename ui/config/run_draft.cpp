@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/config/run_draft.h"
+
+#include <algorithm>
+
+namespace longlora::ui {
+
+namespace {
+
+constexpr std::size_t kUndoSteps = 200;
+
+} // namespace
+
+RunDraft::RunDraft(QObject* parent)
+    : QObject(parent)
+    , m_device(localCpuProfile())
+{
+    derive();
+}
+
+void RunDraft::setConfig(const RunConfig& config)
+{
+    if (config == m_config) {
+        return;
+    }
+    m_undo.push_back(m_config);
+    if (m_undo.size() > kUndoSteps) {
+        m_undo.erase(m_undo.begin());
+    }
+    m_redo.clear();
+    replace(config);
+}
+
+void RunDraft::undo()
+{
+    if (canUndo()) {
+        m_redo.push_back(m_config);
+        const RunConfig previous = m_undo.back();
+        m_undo.pop_back();
+        replace(previous);
+    }
+}
+
+void RunDraft::redo()
+{
+    if (canRedo()) {
+        m_undo.push_back(m_config);
+        const RunConfig next = m_redo.back();
+        m_redo.pop_back();
+        replace(next);
+    }
+}
+
+void RunDraft::replace(const RunConfig& config)
+{
+    const bool otherModel = config.model != m_config.model;
+    m_config = config;
+    if (otherModel) {
+        readModel();
+    }
+    derive();
+    Q_EMIT changed();
+}
+
+void RunDraft::readModel()
+{
+    m_card.reset();
+    m_modelJob.cancel();
+    if (m_config.model.empty()) {
+        Q_EMIT modelRead();
+        return;
+    }
+    const std::filesystem::path folder = m_config.model;
+    m_modelJob.run([folder](const ProgressCallback&) { return readModelCard(folder); },
+                   [this](ModelCard card) {
+                       m_card = std::move(card);
+                       derive();
+                       Q_EMIT modelRead();
+                       Q_EMIT changed();
+                   });
+}
+
+const ModelConfig* RunDraft::model() const
+{
+    return m_card && m_card->config ? &*m_card->config : nullptr;
+}
+
+void RunDraft::derive()
+{
+    m_issues = validate(m_config, model());
+    m_plan.reset();
+    if (model() != nullptr) {
+        m_plan = planMemory(*model(), m_config, m_device);
+    }
+}
+
+int RunDraft::errorCount() const
+{
+    return static_cast<int>(
+        std::count_if(m_issues.begin(), m_issues.end(),
+                      [](const ConfigIssue& issue) { return issue.severity == Severity::Error; }));
+}
+
+std::int64_t RunDraft::rowTokens() const
+{
+    return model() != nullptr ? rowLength(*model(), m_config) : m_config.context.length;
+}
+
+std::int64_t RunDraft::modelContext() const
+{
+    return model() != nullptr ? model()->contextLength() : 0;
+}
+
+RunConfig withAbsolutePaths(RunConfig config, const std::filesystem::path& folder)
+{
+    const auto resolve = [&folder](std::string& path) {
+        if (!path.empty() && std::filesystem::path(path).is_relative()) {
+            path = (folder / path).lexically_normal().string();
+        }
+    };
+    resolve(config.model);
+    std::for_each(config.data.train.begin(), config.data.train.end(), resolve);
+    std::for_each(config.data.validation.begin(), config.data.validation.end(), resolve);
+    return config;
+}
+
+} // namespace longlora::ui

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/config/training_groups.h"
+
+#include "ui/config/config_form.h"
+#include "ui/plots/plot_theme.h"
+#include "ui/text_format.h"
+#include "ui/widget_name.h"
+#include "ui/widgets/flow_grid.h"
+
+#include <QLabel>
+#include <QVBoxLayout>
+
+namespace longlora::ui {
+
+OptimisationGroup::OptimisationGroup(ConfigForm& form, QWidget* parent)
+    : QGroupBox(tr("Optimisation"), parent)
+{
+    auto* layout = new QVBoxLayout(this);
+    FlowGrid* grid = makeFieldGrid(*this);
+    grid->addWidget(form.integer("schedule.steps"));
+    grid->addWidget(form.real("optimizer.learning_rate"));
+    grid->addWidget(
+        form.choice<ScheduleKind>("schedule.kind", {{ScheduleKind::Constant, tr("constant")},
+                                                    {ScheduleKind::Cosine, tr("cosine")},
+                                                    {ScheduleKind::Linear, tr("linear")}}));
+    grid->addWidget(form.integer("schedule.warmup_steps"));
+    grid->addWidget(form.integer("batch.micro_batch"));
+    grid->addWidget(form.integer("batch.accumulation"));
+    grid->addWidget(form.real("optimizer.beta1"));
+    grid->addWidget(form.real("optimizer.beta2"));
+    grid->addWidget(form.real("optimizer.weight_decay"));
+    grid->addWidget(form.real("optimizer.clip_norm"));
+    grid->addWidget(form.integer("evaluation.every_steps"));
+    grid->addWidget(form.integer("checkpoint.every_steps"));
+    grid->addWidget(form.integer("checkpoint.keep"));
+    grid->addWidget(form.integer("seed"));
+    layout->addLayout(grid);
+}
+
+DeviceGroup::DeviceGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
+    : QGroupBox(tr("Device and precision"), parent)
+{
+    auto* layout = new QVBoxLayout(this);
+    FlowGrid* grid = makeFieldGrid(*this);
+    grid->addWidget(form.choice<ComputePrecision>("precision.compute",
+                                                  {{ComputePrecision::Auto, tr("automatic")},
+                                                   {ComputePrecision::Bf16, tr("bf16")},
+                                                   {ComputePrecision::Fp32, tr("fp32")},
+                                                   {ComputePrecision::Fp64, tr("fp64")}}));
+    auto* device =
+        named(new QLabel(toQString(draft.device().name), this), "configureDevice", tr("Device"));
+    grid->addWidget(new FieldRow(tr("Device"), device));
+    layout->addLayout(grid);
+}
+
+} // namespace longlora::ui

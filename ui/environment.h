@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <filesystem>
+
+class QSettings;
+
+namespace longlora::ui {
+
+/// Where the window finds what is not handed to it as a service. Made by app/, faked by tests.
+struct Environment {
+    /// Holds tour.json, run_config.json and the demo's model and texts; empty: no demo is offered.
+    std::filesystem::path demoFolder;
+    /// New runs are made here, and this is what Home and Runs list.
+    std::filesystem::path runsFolder;
+    /// Window size, theme, recent folders. Outlives the window.
+    QSettings& settings;
+};
+
+} // namespace longlora::ui

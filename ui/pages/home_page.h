@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QWidget>
+
+#include <filesystem>
+
+class QLabel;
+class QPushButton;
+class QTableView;
+
+namespace longlora::ui {
+
+class RunTableModel;
+
+/// Where one starts: the demo, a new run, the recent runs, what this machine has.
+class HomePage : public QWidget {
+    Q_OBJECT
+
+public:
+    /// `runs` outlives this.
+    HomePage(RunTableModel& runs, bool hasDemo, QWidget* parent = nullptr);
+
+Q_SIGNALS:
+    void demoRequested();
+    void newRunRequested();
+    void runRequested(const std::filesystem::path& folder);
+
+private:
+    QWidget* makeStart(bool hasDemo);
+    QWidget* makeMachine();
+    QWidget* makeRecent();
+    void showRuns();
+
+    RunTableModel& m_runs;
+    QTableView* m_table;
+    QLabel* m_empty;
+};
+
+} // namespace longlora::ui
