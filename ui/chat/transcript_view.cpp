@@ -86,7 +86,8 @@ TurnView::TurnView(int index, QWidget* parent)
 void TurnView::show(const ChatSession::Turn& turn)
 {
     m_question->setText(toQString(turn.text.question));
-    m_answer->setText(toQString(turn.text.answer));
+    // The space that a completion begins with would only indent it.
+    m_answer->setText(toQString(turn.text.answer).trimmed());
     m_figures->setText(turn.stats ? figuresText(*turn.stats) : QString());
 }
 

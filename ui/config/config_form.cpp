@@ -119,7 +119,7 @@ FieldRow* ConfigForm::add(const char* key, FieldRow* row,
     return row;
 }
 
-FieldRow* ConfigForm::integer(const char* key)
+FieldRow* ConfigForm::integer(const char* key, const QString& zeroText)
 {
     const Field field = fieldOf(key);
     auto* spin = new QSpinBox;
@@ -131,17 +131,21 @@ FieldRow* ConfigForm::integer(const char* key)
     spin->setGroupSeparatorShown(true);
     spin->setStepType(QAbstractSpinBox::AdaptiveDecimalStepType);
     spin->setKeyboardTracking(true);
-    if (!field.unit.empty()) {
-        spin->setSuffix(u' ' + toQString(field.unit));
-    }
-    connect(spin, &QSpinBox::valueChanged, this, [this, key](int value) {
+    spin->setSpecialValueText(zeroText);
+    const auto showUnit = [spin, unit = fieldUnit(key), one = fieldUnit(key, 1)] {
+        spin->setSuffix(spin->value() == 1 ? one : unit);
+    };
+    connect(spin, &QSpinBox::valueChanged, this, [this, key, showUnit](int value) {
+        showUnit();
         m_draft.edit([&](RunConfig& c) { fieldValue<std::int64_t>(c, key) = value; });
     });
-    return add(key, new FieldRow(fieldLabel(key), spin), [spin, key](const RunConfig& config) {
-        const QSignalBlocker blocker(spin);
-        RunConfig copy = config;
-        spin->setValue(static_cast<int>(fieldValue<std::int64_t>(copy, key)));
-    });
+    return add(key, new FieldRow(fieldLabel(key), spin),
+               [spin, key, showUnit](const RunConfig& config) {
+                   const QSignalBlocker blocker(spin);
+                   RunConfig copy = config;
+                   spin->setValue(static_cast<int>(fieldValue<std::int64_t>(copy, key)));
+                   showUnit();
+               });
 }
 
 FieldRow* ConfigForm::real(const char* key)

@@ -44,7 +44,8 @@ class ConfigForm : public QObject {
 public:
     explicit ConfigForm(RunDraft& draft, QObject* parent = nullptr);
 
-    FieldRow* integer(const char* key);
+    /// `zeroText`: shown instead of 0.
+    FieldRow* integer(const char* key, const QString& zeroText = {});
     /// Log-like steps: the arrow keys change a value in its second digit.
     FieldRow* real(const char* key);
     FieldRow* text(const char* key);

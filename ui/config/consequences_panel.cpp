@@ -25,6 +25,22 @@ namespace longlora::ui {
 
 namespace {
 
+/// "2.69 GFLOP": floating-point operations.
+QString flopsText(double operations)
+{
+    struct Unit {
+        double size;
+        const char* name;
+    };
+    static constexpr Unit kUnits[] = {{1e15, "PFLOP"}, {1e12, "TFLOP"}, {1e9, "GFLOP"}};
+    for (const Unit& unit : kUnits) {
+        if (operations >= unit.size) {
+            return numberText(operations / unit.size, 3) + u' ' + QLatin1String(unit.name);
+        }
+    }
+    return numberText(operations / 1e6, 3) + QLatin1String(" MFLOP");
+}
+
 QLabel* makeValue(const char* objectName, const QString& name, QWidget* parent)
 {
     auto* label = named(new QLabel(parent), objectName, name);
@@ -44,7 +60,7 @@ ConsequencesPanel::ConsequencesPanel(RunDraft& draft, ConfigForm& form, QWidget*
     layout->setContentsMargins(10, 0, 0, 0);
     layout->addWidget(makeFigures());
     layout->addWidget(makePlan(), 3);
-    layout->addWidget(makeProblems(), 2);
+    layout->addWidget(makeProblems());
     layout->addWidget(makeButtons());
     connect(&draft, &RunDraft::changed, this, &ConsequencesPanel::showDraft);
     showDraft();
@@ -87,23 +103,34 @@ QWidget* ConsequencesPanel::makePlan()
     m_table->setModel(m_items);
     styleTable(*m_table);
     m_table->horizontalHeader()->hide();
-    m_table->horizontalHeader()->setStretchLastSection(true);
+    m_table->hideColumn(PlanItemsModel::Formula);
+    m_table->horizontalHeader()->setSectionResizeMode(PlanItemsModel::Name, QHeaderView::Stretch);
+    m_table->horizontalHeader()->setSectionResizeMode(PlanItemsModel::Bytes,
+                                                      QHeaderView::ResizeToContents);
     m_table->setMinimumHeight(m_table->fontMetrics().height() * 5);
+    m_formula = makeValue("configurePlanFormula", tr("Formula of the selected part"), box);
+    m_formula->setMinimumHeight(m_formula->fontMetrics().height() * 2);
+    m_formula->setAlignment(Qt::AlignTop | Qt::AlignLeft);
+    setFaint(m_formula);
+    connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
+            &ConsequencesPanel::showFormula);
     auto* layout = new QVBoxLayout(box);
     layout->addWidget(m_bar);
     layout->addWidget(m_table, 1);
+    layout->addWidget(m_formula);
     return box;
 }
 
 QWidget* ConsequencesPanel::makeProblems()
 {
-    auto* box = new QGroupBox(this);
-    box->setFlat(true);
-    m_problemTitle = new QLabel(box);
+    auto* box = new QWidget(this);
+    m_problemTitle = named(new QLabel(box), "configureProblemTitle", tr("About problems"));
     m_problems = named(new QListWidget(box), "configureProblems", tr("Problems"));
     m_problems->setWordWrap(true);
     m_problems->setToolTip(tr("Enter goes to the option"));
-    m_problems->setMinimumHeight(m_problems->fontMetrics().height() * 3);
+    const int line = m_problems->fontMetrics().height();
+    m_problems->setIconSize({line, line});
+    m_problems->setFixedHeight(line * 8);
     connect(m_problems, &QListWidget::itemActivated, this, [this](const QListWidgetItem* item) {
         m_form.focus(item->data(Qt::UserRole).toString().toStdString());
     });
@@ -114,7 +141,6 @@ QWidget* ConsequencesPanel::makeProblems()
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(m_problemTitle);
     layout->addWidget(m_problems, 1);
-    layout->addStretch();
     return box;
 }
 
@@ -157,7 +183,7 @@ void ConsequencesPanel::showDraft()
     const int errors = m_draft.errorCount();
     const bool readable = m_draft.card() && m_draft.card()->isUsable();
     m_start->setEnabled(errors == 0 && readable && m_obstacle.isEmpty());
-    m_startNote->setText(errors > 0 ? tr("%n problem(s) to solve first", nullptr, errors)
+    m_startNote->setText(errors > 0                 ? tr("Problems to solve first: %1").arg(errors)
                          : m_draft.isReadingModel() ? tr("Reading the model")
                          : !readable                ? tr("Choose a complete model first")
                                                     : m_obstacle);
@@ -176,6 +202,8 @@ void ConsequencesPanel::showFigures()
         }
         m_bar->setPlan({}, m_draft.device().memoryBytes);
         m_items->setItems({});
+        m_table->setVisible(false);
+        m_formula->clear();
         return;
     }
     const TrainableCount count = countTrainable(*m_draft.model(), config);
@@ -196,8 +224,7 @@ void ConsequencesPanel::showFigures()
                   .arg(durationText(plan->secondsPerStep),
                        durationText(plan->secondsPerStep *
                                     static_cast<double>(config.schedule.steps)))
-            : tr("known after the first steps; %1 floating-point operations per step")
-                  .arg(numberText(plan->flopsPerStep, 3)));
+            : tr("known after the first steps; %1 per step").arg(flopsText(plan->flopsPerStep)));
     m_largest->setText(
         plan->largestContext > 0
             ? tr("%1 tokens, all else unchanged").arg(countText(plan->largestContext))
@@ -205,8 +232,16 @@ void ConsequencesPanel::showFigures()
     m_disk->setText(bytesText(plan->diskBytes));
     m_bar->setPlan(plan->items, m_draft.device().memoryBytes);
     m_items->setItems(plan->items);
-    m_table->resizeColumnToContents(PlanItemsModel::Name);
-    m_table->resizeColumnToContents(PlanItemsModel::Bytes);
+    m_table->setVisible(true);
+    showFormula();
+}
+
+void ConsequencesPanel::showFormula()
+{
+    const QModelIndex current = m_table->currentIndex();
+    m_formula->setText(current.isValid()
+                           ? current.siblingAtColumn(PlanItemsModel::Formula).data().toString()
+                           : tr("Select a part to see how it is computed."));
 }
 
 void ConsequencesPanel::showProblems()

@@ -39,6 +39,7 @@ private:
     void showDraft();
     void showFigures();
     void showProblems();
+    void showFormula();
 
     RunDraft& m_draft;
     ConfigForm& m_form;
@@ -52,6 +53,7 @@ private:
     PlanBar* m_bar;
     PlanItemsModel* m_items;
     QTableView* m_table;
+    QLabel* m_formula;
     QLabel* m_problemTitle;
     QListWidget* m_problems;
     QLabel* m_startNote;

@@ -29,24 +29,24 @@ ContextGroup::ContextGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
     , m_pattern(named(new S2PatternView(this), "configurePattern", tr("Attention pattern")))
 {
     FlowGrid* grid = makeFieldGrid(*this);
-    FieldRow* length = form.integer("context.length");
+    FieldRow* length = form.integer("context.length", tr("the model's own"));
     grid->addWidget(length);
     grid->addWidget(makeFactor());
-    grid->addWidget(form.choice<ContextRope>(
-        "context.rope", {{ContextRope::Linear, tr("linear (position interpolation)")},
-                         {ContextRope::Ntk, tr("NTK-aware")},
-                         {ContextRope::Yarn, tr("YaRN")},
-                         {ContextRope::Llama3, tr("Llama 3")},
-                         {ContextRope::None, tr("none: the model's own")}}));
+    grid->addWidget(form.choice<ContextRope>("context.rope",
+                                             {{ContextRope::Linear, tr("linear interpolation")},
+                                              {ContextRope::Ntk, tr("NTK-aware")},
+                                              {ContextRope::Yarn, tr("YaRN")},
+                                              {ContextRope::Llama3, tr("Llama 3")},
+                                              {ContextRope::None, tr("none: the model's own")}}));
     grid->addWidget(form.choice<AttentionKind>(
         "attention.kind",
         {{AttentionKind::S2, tr("shifted sparse (S2)")}, {AttentionKind::Full, tr("full")}}));
     FieldRow* mode = makeGroupMode();
     m_ratio = form.real("attention.group_ratio");
     m_group = makeGroupSize(form);
-    FieldRow* edge = form.choice<GroupEdge>(
-        "attention.edge", {{GroupEdge::Clipped, tr("clipped: no token sees a later one")},
-                           {GroupEdge::Circular, tr("circular: as the original code")}});
+    FieldRow* edge = form.choice<GroupEdge>("attention.edge",
+                                            {{GroupEdge::Clipped, tr("clipped (no leak)")},
+                                             {GroupEdge::Circular, tr("circular (original)")}});
     FieldRow* finish = form.real("attention.full_final_fraction");
     m_sparseRows = {mode, edge, finish};
     for (FieldRow* row : {mode, m_ratio, m_group, edge, finish}) {

@@ -45,9 +45,9 @@ DataGroup::DataGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
     m_summary->setWordWrap(true);
 
     FlowGrid* grid = makeFieldGrid(*this);
-    grid->addWidget(form.choice<Packing>("data.packing",
-                                         {{Packing::Documents, tr("whole documents share rows")},
-                                          {Packing::Stream, tr("one stream cut into rows")}}));
+    grid->addWidget(
+        form.choice<Packing>("data.packing", {{Packing::Documents, tr("whole documents")},
+                                              {Packing::Stream, tr("one stream")}}));
     grid->addWidget(form.check("data.mask_documents"));
 
     auto* layout = new QVBoxLayout(this);
@@ -120,14 +120,15 @@ void DataGroup::showCounts()
     fitColumns(*m_table);
     const std::int64_t tokens = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
     QString text =
-        tr("%1 tokens in %2 training documents")
-            .arg(countText(tokens), countText(static_cast<std::int64_t>(lengths.size())));
+        tr("Training documents: %1, tokens: %2.")
+            .arg(countText(static_cast<std::int64_t>(lengths.size())), countText(tokens));
     if (row > 0 && tokens > 0) {
         const auto longer = std::count_if(lengths.begin(), lengths.end(),
                                           [row](std::int64_t length) { return length > row; });
-        text += tr(", at least %1 rows of %2. %3 documents are longer than a row and continue in "
-                   "the next.")
-                    .arg(countText((tokens + row - 1) / row), countText(row), countText(longer));
+        text +=
+            u' ' + tr("Rows of %2: at least %1. Documents longer than a row: %3; they continue "
+                      "in the next.")
+                       .arg(countText((tokens + row - 1) / row), countText(row), countText(longer));
     }
     m_summary->setText(m_files->isCounting() ? text + tr(" Counting.") : text);
 }

@@ -85,6 +85,18 @@ QString fieldToolTip(std::string_view dottedKey)
            QLatin1String("</code></p>");
 }
 
+QString fieldUnit(std::string_view dottedKey, std::int64_t count)
+{
+    std::string_view unit = fieldOf(dottedKey).unit;
+    if (unit.empty()) {
+        return {};
+    }
+    if (count == 1 && unit.back() == 's') {
+        unit.remove_suffix(1);
+    }
+    return u' ' + translated(unit);
+}
+
 template <class Value>
 Value& fieldValue(RunConfig& config, std::string_view dottedKey)
 {

@@ -30,8 +30,8 @@ OptimisationGroup::OptimisationGroup(ConfigForm& form, QWidget* parent)
     grid->addWidget(form.real("optimizer.beta2"));
     grid->addWidget(form.real("optimizer.weight_decay"));
     grid->addWidget(form.real("optimizer.clip_norm"));
-    grid->addWidget(form.integer("evaluation.every_steps"));
-    grid->addWidget(form.integer("checkpoint.every_steps"));
+    grid->addWidget(form.integer("evaluation.every_steps", tr("never")));
+    grid->addWidget(form.integer("checkpoint.every_steps", tr("at the end")));
     grid->addWidget(form.integer("checkpoint.keep"));
     grid->addWidget(form.integer("seed"));
     layout->addLayout(grid);

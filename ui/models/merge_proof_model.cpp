@@ -34,7 +34,7 @@ void MergeProofModel::setReport(const MergeReport& report)
         rows.push_back(
             {tr("Largest logit error"), numberText(report.maxAbsLogitError, 3),
              tr("%1 of the largest logit, %2")
-                 .arg(percentText(relativeError(report)), numberText(report.maxAbsLogit, 3))});
+                 .arg(numberText(relativeError(report), 2), numberText(report.maxAbsLogit, 3))});
         rows.push_back({tr("Mean logit error"), numberText(report.meanAbsLogitError, 3),
                         tr("over all tokens and the whole vocabulary")});
         rows.push_back(

@@ -36,6 +36,7 @@ QLabel* makeNote(const QString& text, QWidget* parent)
 {
     auto* label = new QLabel(text, parent);
     label->setWordWrap(true);
+    label->setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Maximum);
     setFaint(label);
     return label;
 }

@@ -87,6 +87,7 @@ QWidget* MergePage::makeForm()
     action->addWidget(m_start);
     action->addWidget(m_cancel);
     action->addWidget(m_progress, 1);
+    action->addStretch();
     form->addRow(action);
 
     for (PathEdit* edit : {m_base, m_adapter, m_output}) {

@@ -87,7 +87,7 @@ void RunsPage::updateButtons()
     m_open->setEnabled(hasSelection);
     m_clone->setEnabled(hasSelection);
     m_count->setText(m_runs.rowCount() == 0 ? tr("No run yet")
-                                            : tr("%n run(s)", nullptr, m_proxy->rowCount()));
+                                            : tr("Runs: %1").arg(m_proxy->rowCount()));
 }
 
 void RunsPage::showEvent(QShowEvent* event)

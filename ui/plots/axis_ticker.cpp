@@ -25,9 +25,6 @@ double stepAbove(double wanted, const Steps& steps)
 }
 
 class NumberTicker : public QCPAxisTicker {
-public:
-    NumberTicker() { setTickCount(4); }
-
 protected:
     QString getTickLabel(double tick, const QLocale&, QChar, int) override
     {
@@ -36,13 +33,10 @@ protected:
 };
 
 class BytesTicker : public QCPAxisTicker {
-public:
-    BytesTicker() { setTickCount(4); }
-
 protected:
     double getTickStep(const QCPRange& range) override
     {
-        const double wanted = std::max(1.0, range.size() / 4.0);
+        const double wanted = std::max(1.0, range.size() / tickCount());
         const double unit = std::exp2(10.0 * std::floor(std::log2(wanted) / 10.0));
         return unit * stepAbove(wanted / unit, std::array{1., 2., 5., 10., 20., 50., 100., 200.,
                                                           256., 512., 1024.});
@@ -58,7 +52,7 @@ class DurationTicker : public QCPAxisTicker {
 protected:
     double getTickStep(const QCPRange& range) override
     {
-        const double wanted = range.size() / 6.0;
+        const double wanted = range.size() / tickCount();
         if (wanted < 1.0) {
             return QCPAxisTicker::getTickStep(range);
         }
@@ -98,20 +92,20 @@ protected:
 
 } // namespace
 
-QSharedPointer<QCPAxisTicker> makeTicker(AxisFormat format, bool logarithmic)
+QSharedPointer<QCPAxisTicker> makeTicker(AxisFormat format, bool logarithmic, int count)
 {
+    QSharedPointer<QCPAxisTicker> ticker;
     if (logarithmic) {
-        return QSharedPointer<NarrowLogTicker>::create();
+        ticker = QSharedPointer<NarrowLogTicker>::create();
+    } else if (format == AxisFormat::Bytes) {
+        ticker = QSharedPointer<BytesTicker>::create();
+    } else if (format == AxisFormat::Duration) {
+        ticker = QSharedPointer<DurationTicker>::create();
+    } else {
+        ticker = QSharedPointer<NumberTicker>::create();
     }
-    switch (format) {
-    case AxisFormat::Number:
-        return QSharedPointer<NumberTicker>::create();
-    case AxisFormat::Bytes:
-        return QSharedPointer<BytesTicker>::create();
-    case AxisFormat::Duration:
-        return QSharedPointer<DurationTicker>::create();
-    }
-    return {};
+    ticker->setTickCount(count);
+    return ticker;
 }
 
 QString formatValue(AxisFormat format, double value)

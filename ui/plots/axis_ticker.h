@@ -10,7 +10,8 @@ class QCPAxisTicker;
 namespace longlora::ui {
 
 /// Ticks at round values of the format: bytes at powers of two, durations at minutes and hours.
-QSharedPointer<QCPAxisTicker> makeTicker(AxisFormat format, bool logarithmic);
+/// `count`: about how many fit.
+QSharedPointer<QCPAxisTicker> makeTicker(AxisFormat format, bool logarithmic, int count);
 
 /// One value as the format writes it, for the cursor's readout.
 QString formatValue(AxisFormat format, double value);

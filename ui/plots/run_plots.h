@@ -38,7 +38,7 @@ private:
 
     TimePlot* m_plot;
     RunAxis m_axis = RunAxis::Step;
-    double m_smoothing = 0.9;
+    double m_smoothing = 0.8;
     double m_average = 0.0; ///< running, not yet corrected for its start
     double m_weight = 0.0;
     std::size_t m_steps = 0;

@@ -18,6 +18,14 @@ namespace {
 constexpr int kPanelGap = 6;
 constexpr double kMargin = 0.06; ///< of the value range, above and below the curves
 
+constexpr int kKeyTicks = 9;
+
+/// Low panels have room for few labels.
+int tickCountOf(const TimePlot::Panel& panel)
+{
+    return panel.stretch > 3 ? 5 : 2;
+}
+
 } // namespace
 
 TimePlot::Parts::Range TimePlot::Parts::keys() const
@@ -68,7 +76,7 @@ int TimePlot::addPanel(const Panel& panel)
     rect->setMarginGroup(QCP::msLeft | QCP::msRight, m_parts->margins);
     rect->setMinimumMargins({8, fontMetrics().height() + 3, 16, 4});
     QCPAxis* values = rect->axis(QCPAxis::atLeft);
-    values->setTicker(makeTicker(panel.format, false));
+    values->setTicker(makeTicker(panel.format, false, tickCountOf(panel)));
     const auto row = static_cast<int>(m_parts->panels.size());
     m_plot->plotLayout()->addElement(row, 0, rect);
     m_plot->plotLayout()->setRowStretchFactor(row, panel.stretch);
@@ -133,7 +141,7 @@ void TimePlot::setKeyAxis(const QString& label, AxisFormat format)
     m_parts->keyLabel = label;
     m_parts->keyFormat = format;
     for (const Parts::PanelParts& part : m_parts->panels) {
-        part.rect->axis(QCPAxis::atBottom)->setTicker(makeTicker(format, false));
+        part.rect->axis(QCPAxis::atBottom)->setTicker(makeTicker(format, false, kKeyTicks));
     }
     m_parts->panels.back().rect->axis(QCPAxis::atBottom)->setLabel(label);
     hideCursor();
@@ -145,7 +153,7 @@ void TimePlot::setLogarithmic(int panel, bool logarithmic)
     part.logarithmic = logarithmic;
     QCPAxis* axis = part.rect->axis(QCPAxis::atLeft);
     axis->setScaleType(logarithmic ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-    axis->setTicker(makeTicker(part.panel.format, logarithmic));
+    axis->setTicker(makeTicker(part.panel.format, logarithmic, tickCountOf(part.panel)));
     refresh();
 }
 

@@ -19,7 +19,7 @@ namespace longlora::ui {
 namespace {
 
 constexpr int kSmoothingSteps = 100;
-constexpr int kSmoothingDefault = 90;
+constexpr int kSmoothingDefault = 80;
 
 } // namespace
 

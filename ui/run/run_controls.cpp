@@ -95,6 +95,7 @@ bool RunControls::isDone(const RunRecord& record) const
 void RunControls::show(const RunRecord& record, bool canControl)
 {
     m_logSize = record.log.size();
+    setVisible(canControl);
     if (m_pending && (m_logSizeAtRequest > m_logSize || isDone(record) || !canControl)) {
         m_pending.reset();
     }

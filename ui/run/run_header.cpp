@@ -82,7 +82,7 @@ RunHeader::RunHeader(QWidget* parent)
     layout->addWidget(m_progress);
     layout->addLayout(figures);
     m_step = addFigure("monitorStep", tr("Step"));
-    m_eta = addFigure("monitorEta", tr("Time left"));
+    m_eta = addFigure("monitorEta", tr("Time"));
     m_rate = addFigure("monitorRate", tr("Speed"));
     m_loss = addFigure("monitorLoss", tr("Loss"));
     m_peak = addFigure("monitorPeak", tr("Peak memory"));
@@ -122,7 +122,7 @@ void RunHeader::show(const RunRecord& record, const QString& name, const QString
                               : QStringLiteral("–"));
     const std::optional<double> left = record.secondsLeft();
     m_eta->setText(record.finished ? tr("took %1").arg(durationText(record.finished->seconds))
-                   : left          ? durationText(*left)
+                   : left          ? tr("%1 left").arg(durationText(*left))
                                    : QStringLiteral("–"));
     const double rate =
         record.finished ? record.finished->tokensPerSecond : record.latestTokensPerSecond();

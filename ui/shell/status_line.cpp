@@ -40,6 +40,9 @@ StatusLine::StatusLine(LiveRun& live, QWidget* parent)
     m_machineBytes = device.memoryBytes;
     auto* name = named(new QLabel(toQString(device.name), this), "statusDevice", tr("Device"));
     m_run->setAutoRaise(true);
+    for (QLabel* label : {m_memory, name}) {
+        label->setContentsMargins(10, 0, 6, 0);
+    }
     m_run->setToolTip(tr("Shows the run"));
     addPermanentWidget(m_run);
     addPermanentWidget(m_memory);

@@ -109,7 +109,7 @@ void Histogram::paintEvent(QPaintEvent*)
         const QRectF bar = binRect(i);
         painter.fillRect(bar, theme.series(PlotTheme::Blue));
         painter.setPen(theme.faintText);
-        const QString label = shortCountText(std::exp2(m_bins[i].exponent));
+        const QString label = countText(std::int64_t{1} << m_bins[i].exponent);
         const double x = xOf(std::exp2(m_bins[i].exponent));
         if (x > labelEnd + 8) {
             painter.drawText(QPointF(x, area.bottom() + line), label);

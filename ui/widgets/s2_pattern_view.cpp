@@ -32,6 +32,7 @@ void S2PatternView::setPattern(std::int64_t length, const std::optional<S2Patter
     m_pattern = pattern;
     m_pictures[0] = m_pictures[1] = {};
     setAccessibleDescription(caption());
+    updateGeometry();
     update();
 }
 
@@ -48,13 +49,22 @@ QSize S2PatternView::minimumSizeHint() const
 
 int S2PatternView::heightForWidth(int width) const
 {
-    return squareSize(width) + fontMetrics().height() * 4;
+    const int line = fontMetrics().height();
+    if (m_length < 2) {
+        return line * 3;
+    }
+    return squareSize(width) + line * (captionBeside(width) ? 5 : 9) / 2;
 }
 
 int S2PatternView::squareSize(int width) const
 {
     const int widest = fontMetrics().height() * 13;
     return std::clamp((width - kGap) / 2, 40, widest);
+}
+
+bool S2PatternView::captionBeside(int width) const
+{
+    return width - 2 * squareSize(width) - 2 * kGap > fontMetrics().height() * 12;
 }
 
 QRect S2PatternView::square(HeadHalf half) const
@@ -118,8 +128,12 @@ void S2PatternView::paintEvent(QPaintEvent*)
     paintSquare(painter, HeadHalf::Plain);
     paintSquare(painter, HeadHalf::Shifted);
     painter.setPen(palette().color(QPalette::WindowText));
-    const int top = square(HeadHalf::Plain).bottom() + fontMetrics().height() + 6;
-    painter.drawText(QRect(0, top, width(), height() - top), Qt::TextWordWrap, caption());
+    const QRect box = square(HeadHalf::Plain);
+    const int line = fontMetrics().height();
+    const int left = captionBeside(width()) ? 2 * (box.width() + kGap) : 0;
+    const int top = left > 0 ? box.top() : box.bottom() + line + 6;
+    const QRect text(left, top, width() - left, height() - top);
+    painter.drawText(text, Qt::TextWordWrap, caption());
 }
 
 void S2PatternView::paintSquare(QPainter& painter, HeadHalf half)
@@ -168,8 +182,8 @@ QString S2PatternView::caption() const
     const double length = static_cast<double>(m_length);
     const double share = m_pattern->pairsPerHead() / (length * (length + 1.0) / 2.0);
     QString text =
-        tr("Groups of %1; half of the heads are shifted by %2. %3 of the pairs of full "
-           "attention are computed.")
+        tr("Rows read, columns are read. Groups of %1 tokens; half of the heads are "
+           "shifted by %2. Of the pairs of full attention (grey) %3 are computed.")
             .arg(countText(m_pattern->group), countText(m_pattern->group / 2), percentText(share));
     if (m_pattern->edge == GroupEdge::Circular) {
         text +=

@@ -34,6 +34,8 @@ protected:
 
 private:
     int squareSize(int width) const;
+    /// Whether there is room for the words at the right of the squares.
+    bool captionBeside(int width) const;
     QRect square(HeadHalf half) const;
     bool visible(HeadHalf half, std::int64_t query, std::int64_t key) const;
     const QImage& picture(HeadHalf half);

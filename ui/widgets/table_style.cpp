@@ -27,8 +27,9 @@ void styleTable(QTableView& table)
 void fitColumns(QTableView& table)
 {
     table.resizeColumnsToContents();
-    const int widest = std::max(120, table.viewport()->width() / 3);
-    const int padding = table.fontMetrics().averageCharWidth() * 2;
+    const int letter = table.fontMetrics().averageCharWidth();
+    const int widest = letter * 44;
+    const int padding = letter * 2;
     for (int column = 0; column < table.model()->columnCount(); ++column) {
         if (!table.isColumnHidden(column)) {
             table.setColumnWidth(column, std::min(widest, table.columnWidth(column) + padding));
