@@ -38,6 +38,7 @@ if(cuda_problem STREQUAL "")
         set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
     endif()
     # Programs link the CUDA runtime that LibTorch loads and nothing of the toolkit's.
+    set(CMAKE_CUDA_RUNTIME_LIBRARY None)
     set(CMAKE_CUDA_IMPLICIT_LINK_LIBRARIES "")
     set(CMAKE_CUDA_IMPLICIT_LINK_DIRECTORIES "")
     set(LONGLORA_CUDA_FOUND TRUE)

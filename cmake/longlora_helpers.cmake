@@ -20,8 +20,6 @@ function(longlora_add_library name)
     if(LONGLORA_CUDA_FOUND AND arg_CUDA_SOURCES)
         target_sources(${name} PRIVATE ${arg_CUDA_SOURCES})
         target_compile_definitions(${name} PUBLIC LONGLORA_WITH_CUDA=1)
-        # One CUDA runtime in the process, and it is the one LibTorch loads.
-        set_target_properties(${name} PROPERTIES CUDA_RUNTIME_LIBRARY None)
         target_link_libraries(${name} PUBLIC longlora::cudart)
     endif()
 endfunction()
