@@ -42,16 +42,16 @@ LONGLORA_VECTOR_CLONES Partition<Compute<T>> partition(const T* z, std::int64_t 
             const C value = toCompute(z[v]);
             blockMaximum = value > blockMaximum ? value : blockMaximum;
         }
-        C blockSum = 0;
+        double blockSum = 0.0; // thousands of floats one by one would lose two digits
 #pragma omp simd reduction(+ : blockSum)
         for (std::int64_t v = begin; v < end; ++v) {
-            blockSum += vectorExp(toCompute(z[v]) - blockMaximum);
+            blockSum += static_cast<double>(vectorExp(toCompute(z[v]) - blockMaximum));
         }
         if (blockMaximum > maximum) {
             sum *= std::exp(static_cast<double>(maximum) - static_cast<double>(blockMaximum));
             maximum = blockMaximum;
         }
-        sum += static_cast<double>(blockSum);
+        sum += blockSum;
     }
     return {maximum, sum};
 }

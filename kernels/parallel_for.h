@@ -10,8 +10,8 @@ namespace longlora::kernels {
 /// least `grain` items are left for it. `threads` 0: as many as OpenMP gives the calling thread.
 /// Inside another parallel region everything runs in the calling thread. `body` must not throw.
 ///
-/// OpenMP, where there is one, because LibTorch uses it: both share one pool of threads, and two
-/// pools would compete for the cores. Without OpenMP, threads are started for each call.
+/// By OpenMP because LibTorch uses it: both share one pool of threads, and two pools would compete
+/// for the cores.
 void parallelFor(std::int64_t count, std::int64_t grain, int threads,
                  const std::function<void(std::int64_t begin, std::int64_t end)>& body);
 

@@ -20,13 +20,13 @@ LONGLORA_VECTOR_CLONES Compute<T> normaliseRow(const T* x, const T* weight, T* y
                                                std::int64_t columns, double epsilon)
 {
     using C = Compute<T>;
-    C squares = 0;
+    double squares = 0.0; // thousands of floats one by one would lose two digits
 #pragma omp simd reduction(+ : squares)
     for (std::int64_t c = 0; c < columns; ++c) {
         const C value = toCompute(x[c]);
-        squares += value * value;
+        squares += static_cast<double>(value * value);
     }
-    const double mean = static_cast<double>(squares) / static_cast<double>(columns);
+    const double mean = squares / static_cast<double>(columns);
     const C rho = static_cast<C>(1.0 / std::sqrt(mean + epsilon));
 #pragma omp simd
     for (std::int64_t c = 0; c < columns; ++c) {
@@ -48,12 +48,13 @@ template <typename T>
 LONGLORA_VECTOR_CLONES void inputGradient(GradientRow<T> row, const T* weight, std::int64_t columns)
 {
     using C = Compute<T>;
-    C sum = 0;
+    double sum = 0.0;
 #pragma omp simd reduction(+ : sum)
     for (std::int64_t c = 0; c < columns; ++c) {
-        sum += toCompute(row.dY[c]) * toCompute(weight[c]) * toCompute(row.x[c]);
+        sum +=
+            static_cast<double>(toCompute(row.dY[c]) * toCompute(weight[c]) * toCompute(row.x[c]));
     }
-    const C pull = row.rho * row.rho * (sum / static_cast<C>(columns));
+    const C pull = row.rho * row.rho * static_cast<C>(sum / static_cast<double>(columns));
 #pragma omp simd
     for (std::int64_t c = 0; c < columns; ++c) {
         const C direct = toCompute(row.dY[c]) * toCompute(weight[c]);
