@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/checkpoint/adapter.h"
+#include "core/engine/checkpoint/base_model.h"
+#include "core/engine/model/forward.h"
+#include "core/spec/base/error.h"
+#include "tests/engine/checkpoint_folders.h"
+#include "tests/engine/safetensors_text.h"
+#include "tests/support/golden_model.h"
+#include "tests/support/temporary_folder.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Tensor.h>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <limits>
+#include <set>
+
+namespace longlora {
+namespace {
+
+namespace fs = std::filesystem;
+using test::copyGolden;
+using test::golden;
+using test::messageOf;
+using test::TemporaryFolder;
+
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+const std::string kPrefix = "base_model.model.";
+
+bool holds(const std::string& text, const std::string& part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+nlohmann::json jsonOf(const fs::path& file)
+{
+    return nlohmann::json::parse(test::readBytes(file));
+}
+
+/// An adapter folder whose tensors and settings can be changed before it is read.
+class EditedAdapter {
+public:
+    explicit EditedAdapter(const std::string& name = "adapters/gqa-plain")
+        : m_config(jsonOf(golden(name + "/adapter_config.json")))
+    {
+        const auto file = SafetensorsFile::open(golden(name + "/adapter_model.safetensors"));
+        for (const auto& [key, entry] : file.entries()) {
+            m_tensors[key] = file.tensor(key).clone();
+        }
+    }
+    nlohmann::json& config() { return m_config; }
+    test::NamedTensors& tensors() { return m_tensors; }
+    void rename(const std::string& from, const std::string& to)
+    {
+        m_tensors[to] = m_tensors.at(from);
+        m_tensors.erase(from);
+    }
+    Adapter read() const
+    {
+        const TemporaryFolder folder;
+        test::writeBytes(folder.path() / "adapter_config.json", m_config.dump());
+        writeSafetensors(folder.path() / "adapter_model.safetensors", m_tensors);
+        return readAdapter(folder.path());
+    }
+    std::string refusal() const
+    {
+        return messageOf<FormatError>([&] { read(); });
+    }
+
+private:
+    nlohmann::json m_config;
+    test::NamedTensors m_tensors;
+};
+
+class GoldenAdapter : public testing::TestWithParam<std::pair<std::string, std::string>> {};
+
+TEST_P(GoldenAdapter, GivesTheLogitsOfPeft)
+{
+    const auto& [base, name] = GetParam();
+    const auto expected = SafetensorsFile::open(golden("adapters/" + name + "/logits.safetensors"));
+    const at::Tensor ids = expected.tensor("ids").unsqueeze(0);
+    Llama model = test::goldenModel(base);
+    const at::Tensor before = forwardLogits(model, ids, {}).squeeze(0);
+    EXPECT_LT(test::logitError(before, expected.tensor("logits_base")), 1e-4);
+
+    const Adapter adapter = readAdapter(golden("adapters/" + name));
+    EXPECT_EQ(adapter.baseModel, base);
+    EXPECT_FALSE(adapter.origin.has_value());
+    attachAdapter(model, adapter, baseFingerprint(golden("models/" + base)));
+    const at::Tensor after = forwardLogits(model, ids, {}).squeeze(0);
+    EXPECT_LT(test::logitError(after, expected.tensor("logits_adapter")), 1e-4);
+    EXPECT_GT(test::logitError(before, expected.tensor("logits_adapter")), 1e-2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Peft, GoldenAdapter,
+                         testing::Values(std::pair("llama-gqa-llama3", "gqa-plain"),
+                                         std::pair("llama-yarn", "patterns")),
+                         [](const auto& item) {
+                             return item.index == 0 ? "Plain" : "RsLoraWithPatterns";
+                         });
+
+TEST(AdapterIn, PatternsAndRsLoraGiveEachModuleItsScale)
+{
+    const Adapter adapter = readAdapter(golden("adapters/patterns"));
+    const auto scale = [&](const char* module) { return adapter.pairs.at(module).scale; };
+    EXPECT_DOUBLE_EQ(scale("model.layers.0.self_attn.q_proj"), 9.0 / std::sqrt(6.0));
+    EXPECT_DOUBLE_EQ(scale("model.layers.1.self_attn.q_proj"), 9.0 / std::sqrt(3.0));
+    EXPECT_DOUBLE_EQ(scale("model.layers.1.self_attn.o_proj"), 4.0 / std::sqrt(6.0));
+    EXPECT_EQ(adapter.pairs.at("model.layers.1.self_attn.q_proj").a.size(0), 3);
+}
+
+TEST(AdapterIn, PatternIsARegularExpressionOfTheNamesEnd)
+{
+    EditedAdapter adapter;
+    adapter.config()["alpha_pattern"] = {{"layers\\.[01]\\..*\\.(q|k)_proj", 8},
+                                         {"self_attn.q_proj", 4},
+                                         {"proj", 99}}; // no part of a name ends in it alone
+    const auto pairs = adapter.read().pairs;
+    EXPECT_DOUBLE_EQ(pairs.at("model.layers.0.self_attn.q_proj").scale, 1.0);
+    EXPECT_DOUBLE_EQ(pairs.at("model.layers.1.self_attn.k_proj").scale, 1.0);
+    EXPECT_DOUBLE_EQ(pairs.at("model.layers.2.self_attn.q_proj").scale, 0.5);
+    EXPECT_DOUBLE_EQ(pairs.at("model.layers.0.self_attn.v_proj").scale, 2.0);
+}
+
+TEST(AdapterIn, HopelessPatternsAreRefused)
+{
+    for (const std::string pattern : {"(", "[a-", "(((\\w|[.])+)+)+[0-9]"}) {
+        EditedAdapter adapter;
+        adapter.config()["rank_pattern"] = {{pattern, 8}};
+        EXPECT_TRUE(holds(adapter.refusal(), "pattern")) << pattern;
+    }
+}
+
+TEST(AdapterIn, LegacySpellingsMeanTheSame)
+{
+    EditedAdapter adapter;
+    const std::string q = kPrefix + "model.layers.0.self_attn.q_proj";
+    adapter.rename(q + ".lora_A.weight", q + ".lora_A.default.weight");
+    adapter.rename(q + ".lora_B.weight", q + ".lora_B.my_adapter.weight");
+    adapter.rename(kPrefix + kEmbedding,
+                   kPrefix + "model.embed_tokens.modules_to_save.default.weight");
+    adapter.rename(kPrefix + "model.norm.weight", kPrefix + "model.norm.modules_to_save.weight");
+    adapter.tensors()[kPrefix + "model.norm.original_module.weight"] = at::zeros({64});
+    const Adapter legacy = adapter.read();
+    const Adapter plain = readAdapter(golden("adapters/gqa-plain"));
+    ASSERT_EQ(legacy.pairs.size(), plain.pairs.size());
+    ASSERT_EQ(legacy.replaced.size(), plain.replaced.size());
+    for (const auto& [module, pair] : plain.pairs) {
+        EXPECT_TRUE(at::equal(legacy.pairs.at(module).a, pair.a)) << module;
+        EXPECT_TRUE(at::equal(legacy.pairs.at(module).b, pair.b)) << module;
+    }
+    for (const auto& [weight, tensor] : plain.replaced) {
+        EXPECT_TRUE(at::equal(legacy.replaced.at(weight), tensor)) << weight;
+    }
+}
+
+TEST(AdapterIn, OtherMathematicsIsRefusedByName)
+{
+    const nlohmann::json variants = {
+        {"use_dora", true},
+        {"lora_bias", true},
+        {"fan_in_fan_out", true},
+        {"alora_invocation_tokens", {1, 2}},
+        {"use_qalora", true},
+        {"use_bdlora", true},
+        {"kasa_config", {{"x", 1}}},
+        {"velora_config", {{"x", 1}}},
+        {"eva_config", {{"rho", 2.0}}},
+        {"corda_config", {{"x", 1}}},
+        {"loftq_config", {{"loftq_bits", 4}}},
+        {"layer_replication", {{0, 2}}},
+        {"target_parameters", {"w"}},
+        {"trainable_token_indices", {5}},
+        {"bias", "lora_only"},
+        {"init_lora_weights", "pissa"},
+        {"init_lora_weights_2", nullptr},
+        {"peft_type", "LOHA"},
+    };
+    for (const auto& [key, value] : variants.items()) {
+        EditedAdapter adapter;
+        adapter.config()[key] = value;
+        const std::string message = adapter.refusal();
+        if (value.is_null()) {
+            EXPECT_EQ(message, "") << "unknown keys are passed over";
+        } else {
+            EXPECT_TRUE(holds(message, "key " + key)) << key << ": " << message;
+        }
+    }
+    EditedAdapter olora;
+    olora.config()["init_lora_weights"] = "olora";
+    EXPECT_TRUE(holds(olora.refusal(), "olora"));
+}
+
+TEST(AdapterIn, TensorsOfOtherMathematicsAreRefusedByName)
+{
+    for (const std::string key :
+         {"model.layers.0.self_attn.q_proj.lora_magnitude_vector.weight",
+          "model.layers.0.self_attn.q_proj.lora_magnitude_vector",
+          "model.layers.0.self_attn.q_proj.lora_B.bias", "model.embed_tokens.lora_embedding_A",
+          "model.embed_tokens.base_layer.weight",
+          "model.embed_tokens.token_adapter.trainable_tokens_delta",
+          "model.layers.0.self_attn.q_proj.bias", "model.layers.0.a.lora_A.b.c.weight"}) {
+        EditedAdapter adapter;
+        adapter.tensors()[kPrefix + key] = at::zeros({2, 2});
+        EXPECT_TRUE(holds(adapter.refusal(), "tensor " + kPrefix + key)) << key;
+    }
+    EditedAdapter foreign;
+    foreign.tensors()["transformer.h.0.weight"] = at::zeros({2});
+    EXPECT_TRUE(holds(foreign.refusal(), "tensor transformer.h.0.weight"));
+}
+
+TEST(AdapterIn, IncompleteAdaptersAreRefused)
+{
+    const std::string q = kPrefix + "model.layers.0.self_attn.q_proj";
+    {
+        EditedAdapter adapter;
+        adapter.tensors().erase(q + ".lora_B.weight");
+        EXPECT_TRUE(holds(adapter.refusal(), "lora_B is missing"));
+    }
+    {
+        EditedAdapter adapter;
+        adapter.tensors()[q + ".lora_B.weight"] = at::zeros({64, 4});
+        EXPECT_TRUE(holds(adapter.refusal(), "do not fit each other"));
+    }
+    {
+        EditedAdapter adapter;
+        adapter.config()["r"] = 16;
+        EXPECT_TRUE(holds(adapter.refusal(), "rank 8 contradicts 16"));
+    }
+    {
+        EditedAdapter adapter;
+        adapter.tensors().erase(kPrefix + kEmbedding);
+        EXPECT_TRUE(holds(adapter.refusal(), "no tensor of embed_tokens"));
+    }
+    {
+        EditedAdapter adapter;
+        adapter.tensors().erase(kPrefix + "model.layers.1.input_layernorm.weight");
+        EXPECT_TRUE(holds(adapter.refusal(), "model.layers.1.input_layernorm.weight, is missing") ||
+                    holds(adapter.refusal(), "model.layers.1.input_layernorm.weight: is missing"));
+    }
+    {
+        EditedAdapter adapter;
+        adapter.tensors().clear();
+        EXPECT_TRUE(holds(adapter.refusal(), "holds no tensors"));
+    }
+    {
+        EditedAdapter adapter;
+        adapter.config().erase("r");
+        EXPECT_TRUE(holds(adapter.refusal(), "key r"));
+    }
+}
+
+TEST(AdapterIn, NanIsDataErrorNamingTheTensor)
+{
+    EditedAdapter adapter;
+    const std::string key = kPrefix + "model.layers.2.self_attn.v_proj.lora_A.weight";
+    adapter.tensors().at(key)[1][2] = std::numeric_limits<float>::quiet_NaN();
+    const std::string message = messageOf<DataError>([&] { adapter.read(); });
+    EXPECT_TRUE(holds(message, key)) << message;
+}
+
+TEST(AdapterIn, FolderWithoutAdapterSaysWhatToDo)
+{
+    const TemporaryFolder folder;
+    EXPECT_THROW(readAdapter(folder.path()), DataError);
+    copyGolden("adapters/gqa-plain", folder.path());
+    fs::rename(folder.path() / "adapter_model.safetensors", folder.path() / "adapter_model.bin");
+    EXPECT_TRUE(holds(messageOf<DataError>([&] { readAdapter(folder.path()); }),
+                      "save the adapter as safetensors"));
+}
+
+/// gqa-plain as our own trainer would describe it.
+AdapterDescription plainDescription()
+{
+    AdapterDescription description;
+    description.baseModel = "llama-gqa-llama3";
+    return description;
+}
+
+TEST(AdapterOut, IsWhatPeftWrites)
+{
+    const TemporaryFolder folder;
+    const Adapter adapter = readAdapter(golden("adapters/gqa-plain"));
+    writeAdapter(folder.path(), plainDescription(), adapter.pairs, adapter.replaced);
+    EXPECT_TRUE(test::readBytes(folder.path() / "adapter_model.safetensors") ==
+                test::readBytes(golden("adapters/gqa-plain/adapter_model.safetensors")));
+    EXPECT_EQ(test::readBytes(folder.path() / "adapter_config.json"),
+              test::readBytes(golden("adapters/gqa-plain/adapter_config.json")));
+}
+
+TEST(AdapterOut, HoldsEmbeddingAndAllNormsUnderPlainNames)
+{
+    const TemporaryFolder folder;
+    const Adapter adapter = readAdapter(golden("adapters/gqa-plain"));
+    writeAdapter(folder.path(), plainDescription(), adapter.pairs, adapter.replaced);
+    const auto file = SafetensorsFile::open(folder.path() / "adapter_model.safetensors");
+    std::set<std::string> saved;
+    for (const auto& [key, entry] : file.entries()) {
+        EXPECT_EQ(entry.dtype, at::kFloat) << key;
+        if (!holds(key, ".lora_")) {
+            saved.insert(key);
+        }
+    }
+    const std::int64_t layers = readModelConfig(golden("models/llama-gqa-llama3")).layerCount;
+    EXPECT_EQ(std::ssize(saved), 2 * layers + 2);
+    EXPECT_TRUE(saved.contains("base_model.model.model.embed_tokens.weight"));
+    EXPECT_TRUE(saved.contains("base_model.model.model.norm.weight"));
+    EXPECT_TRUE(saved.contains("base_model.model.model.layers.2.post_attention_layernorm.weight"));
+    const auto config = jsonOf(folder.path() / "adapter_config.json");
+    EXPECT_EQ(config.at("modules_to_save"), (nlohmann::json{"embed_tokens", "norm"}));
+}
+
+TEST(AdapterOut, ReadsBackEqualWithPatternsNarrowDtypesAndOrigin)
+{
+    const TemporaryFolder folder;
+    Adapter adapter = readAdapter(golden("adapters/patterns"));
+    for (auto& [module, pair] : adapter.pairs) {
+        pair.a = pair.a.to(at::kBFloat16).requires_grad_(true);
+    }
+    AdapterDescription description;
+    description.baseModel = "llama-yarn";
+    description.lora.rank = 6;
+    description.lora.alpha = 9.0 * std::sqrt(6.0);
+    description.lora.dropout = 0.05;
+    AdapterOrigin origin;
+    origin.baseRope.theta = 500000.25;
+    origin.rope = {RopeKind::Yarn, 10000.0, 4.0, 64};
+    origin.rope.betaFast = 31.5;
+    origin.fingerprint = std::string(64, 'a');
+    origin.contextLength = 256;
+    description.origin = origin;
+    writeAdapter(folder.path() / "new" / "folder", description, adapter.pairs, adapter.replaced);
+
+    const Adapter back = readAdapter(folder.path() / "new" / "folder");
+    EXPECT_EQ(back.baseModel, "llama-yarn");
+    ASSERT_EQ(back.pairs.size(), adapter.pairs.size());
+    for (const auto& [module, pair] : adapter.pairs) {
+        EXPECT_TRUE(at::equal(back.pairs.at(module).a, pair.a.to(at::kFloat))) << module;
+        EXPECT_TRUE(at::equal(back.pairs.at(module).b, pair.b)) << module;
+        EXPECT_NEAR(back.pairs.at(module).scale, pair.scale, 1e-12) << module;
+    }
+    ASSERT_EQ(back.replaced.size(), adapter.replaced.size());
+    for (const auto& [weight, tensor] : adapter.replaced) {
+        EXPECT_TRUE(at::equal(back.replaced.at(weight), tensor)) << weight;
+    }
+    ASSERT_TRUE(back.origin.has_value());
+    EXPECT_EQ(back.origin->rope, origin.rope);
+    EXPECT_EQ(back.origin->baseRope, origin.baseRope);
+    EXPECT_EQ(back.origin->fingerprint, origin.fingerprint);
+    EXPECT_EQ(back.origin->contextLength, 256);
+}
+
+TEST(AdapterOut, LoraAloneSavesNoModules)
+{
+    const TemporaryFolder folder;
+    const Adapter adapter = readAdapter(golden("adapters/gqa-plain"));
+    writeAdapter(folder.path(), plainDescription(), adapter.pairs, {});
+    EXPECT_TRUE(jsonOf(folder.path() / "adapter_config.json").at("modules_to_save").is_null());
+    EXPECT_TRUE(readAdapter(folder.path()).replaced.empty());
+}
+
+TEST(AdapterOut, DamagedOriginIsRefused)
+{
+    const TemporaryFolder folder;
+    copyGolden("adapters/gqa-plain", folder.path());
+    for (const std::string text :
+         {"{}", "{\"format_version\": 2}", "[",
+          R"({"format_version":1,"rope":{"rope_type":"linear","factor":-1},"base_rope":{},)"
+          R"("base_fingerprint":"","context_length":1})"}) {
+        test::writeBytes(folder.path() / "longlora_adapter.json", text);
+        EXPECT_TRUE(holds(messageOf<FormatError>([&] { readAdapter(folder.path()); }),
+                          "longlora_adapter.json"))
+            << text;
+    }
+}
+
+class Attaching : public testing::Test {
+protected:
+    std::string refusal(const std::string& fingerprint = {})
+    {
+        return messageOf<DataError>([&] { attachAdapter(m_model, m_adapter, fingerprint); });
+    }
+
+    Llama m_model = test::goldenModel("llama-gqa-llama3");
+    Adapter m_adapter = readAdapter(golden("adapters/gqa-plain"));
+};
+
+TEST_F(Attaching, CastsToTheModelsDtype)
+{
+    Llama model = test::goldenModel("llama-gqa-llama3", at::kBFloat16);
+    attachAdapter(model, m_adapter);
+    EXPECT_EQ(model.layers[0].q.lora->a.scalar_type(), at::kBFloat16);
+    EXPECT_EQ(model.embedTokens.scalar_type(), at::kBFloat16);
+    EXPECT_DOUBLE_EQ(model.layers[0].q.lora->scale, 2.0);
+    EXPECT_FALSE(model.layers[0].up.lora.has_value());
+}
+
+TEST_F(Attaching, OtherShapesAreRefusedByName)
+{
+    m_model = test::goldenModel("llama-mha");
+    const std::string message = refusal();
+    EXPECT_TRUE(holds(message, "another base model")) << message;
+    EXPECT_TRUE(holds(message, "self_attn.k_proj is [64, 64], the adapter's update [16, 64]"))
+        << message;
+    EXPECT_TRUE(holds(message, "trained on llama-gqa-llama3")) << message;
+    EXPECT_FALSE(m_model.layers[0].q.lora.has_value()) << "nothing was changed";
+}
+
+TEST_F(Attaching, MissingModulesAndWeightsAreRefused)
+{
+    m_adapter.pairs["model.layers.7.self_attn.q_proj"] =
+        m_adapter.pairs.at("model.layers.0.self_attn.q_proj");
+    EXPECT_TRUE(holds(refusal(), "it has no module model.layers.7.self_attn.q_proj"));
+    m_adapter.pairs.erase("model.layers.7.self_attn.q_proj");
+    m_adapter.replaced["model.layers.0.self_attn.q_norm.weight"] = at::ones({8});
+    EXPECT_TRUE(holds(refusal(), "it has no weight model.layers.0.self_attn.q_norm.weight"));
+    m_adapter.replaced.erase("model.layers.0.self_attn.q_norm.weight");
+    m_adapter.replaced.at(kEmbedding) = at::ones({321, 64});
+    EXPECT_TRUE(holds(refusal(), "embed_tokens.weight is [320, 64], the adapter's [321, 64]"));
+}
+
+TEST_F(Attaching, UpdateOfTheHeadIsRefused)
+{
+    m_adapter.pairs["lm_head"] = {at::zeros({8, 64}), at::zeros({320, 8}), 1.0};
+    EXPECT_TRUE(holds(refusal(), "low-rank update of lm_head"));
+}
+
+TEST_F(Attaching, OtherFingerprintIsRefusedWhereBothAreKnown)
+{
+    AdapterOrigin origin;
+    origin.rope = origin.baseRope = m_model.config.rope;
+    origin.fingerprint = std::string(64, 'a');
+    m_adapter.origin = origin;
+    EXPECT_TRUE(holds(refusal(std::string(64, 'b')), "fingerprint bbbbbbbbbbbb"));
+    EXPECT_EQ(refusal(std::string(64, 'a')), "");
+    EXPECT_EQ(refusal(), "");
+}
+
+TEST_F(Attaching, RopeIsTakenFromTheAdapterAndMismatchNamed)
+{
+    AdapterOrigin origin;
+    origin.baseRope = m_model.config.rope;
+    origin.rope = m_model.config.rope;
+    origin.rope.factor = 16.0;
+    origin.contextLength = 1024;
+    m_adapter.origin = origin;
+    EXPECT_EQ(m_model.config.contextLength(), 512);
+    EXPECT_EQ(refusal(), "");
+    EXPECT_EQ(m_model.config.rope, origin.rope);
+    EXPECT_EQ(m_model.config.contextLength(), 1024);
+    EXPECT_EQ(refusal(), "") << "a model that has the adapter's rope already is right too";
+
+    m_model.config.rope.kind = RopeKind::Linear;
+    m_model.config.rope.factor = 3.0;
+    const std::string message = refusal();
+    EXPECT_TRUE(holds(message, describeRope(origin.rope))) << message;
+    EXPECT_TRUE(holds(message, describeRope(origin.baseRope))) << message;
+    EXPECT_TRUE(holds(message, "this model has linear x 3")) << message;
+}
+
+class AttachingToTied : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        test::writeTiedModel(m_folder.path());
+        m_model = loadBaseModel(m_folder.path(), {at::kCPU, at::kFloat});
+        m_old = m_model.embedTokens.clone();
+        m_adapter.replaced[kEmbedding] = at::full({512, 64}, 0.25);
+    }
+    TemporaryFolder m_folder;
+    Llama m_model;
+    Adapter m_adapter;
+    at::Tensor m_old;
+};
+
+TEST_F(AttachingToTied, TrainedEmbeddingLeavesTheOldHead)
+{
+    attachAdapter(m_model, m_adapter);
+    EXPECT_FALSE(m_model.headIsTied());
+    EXPECT_FALSE(m_model.config.tiedEmbeddings);
+    EXPECT_TRUE(at::equal(m_model.lmHead, m_old));
+    EXPECT_TRUE(at::equal(m_model.embedTokens, m_adapter.replaced.at(kEmbedding)));
+}
+
+TEST_F(AttachingToTied, KeptTyingMovesBoth)
+{
+    m_adapter.keepsTying = true;
+    attachAdapter(m_model, m_adapter);
+    EXPECT_TRUE(m_model.headIsTied());
+    EXPECT_TRUE(m_model.config.tiedEmbeddings);
+    EXPECT_TRUE(at::equal(m_model.lmHead, m_adapter.replaced.at(kEmbedding)));
+    m_adapter.replaced["lm_head.weight"] = m_old;
+    EXPECT_THROW(attachAdapter(m_model, m_adapter), DataError);
+}
+
+TEST_F(AttachingToTied, TrainedHeadLeavesTheOldEmbedding)
+{
+    m_adapter.replaced["lm_head.weight"] = m_adapter.replaced.extract(kEmbedding).mapped();
+    attachAdapter(m_model, m_adapter);
+    EXPECT_FALSE(m_model.headIsTied());
+    EXPECT_TRUE(at::equal(m_model.embedTokens, m_old));
+    EXPECT_TRUE(at::equal(m_model.lmHead, at::full({512, 64}, 0.25)));
+}
+
+TEST_F(AttachingToTied, LoraAloneKeepsTheTying)
+{
+    m_adapter.replaced.clear();
+    m_adapter.pairs["model.layers.0.mlp.up_proj"] = {at::ones({2, 64}), at::ones({144, 2}), 0.5};
+    attachAdapter(m_model, m_adapter);
+    EXPECT_TRUE(m_model.headIsTied());
+    EXPECT_TRUE(m_model.config.tiedEmbeddings);
+    EXPECT_TRUE(m_model.layers[0].up.lora.has_value());
+}
+
+} // namespace
+} // namespace longlora

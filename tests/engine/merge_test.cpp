@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/checkpoint/adapter.h"
+#include "core/engine/checkpoint/adapter_origin.h"
+#include "core/engine/checkpoint/base_model.h"
+#include "core/engine/checkpoint/loaded_model.h"
+#include "core/engine/checkpoint/merge.h"
+#include "core/engine/model/forward.h"
+#include "core/spec/base/error.h"
+#include "tests/engine/checkpoint_folders.h"
+#include "tests/engine/safetensors_text.h"
+#include "tests/support/golden_model.h"
+#include "tests/support/temporary_folder.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Tensor.h>
+#include <ATen/TensorOperators.h>
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <limits>
+#include <ostream>
+#include <sstream>
+
+namespace longlora {
+namespace {
+
+namespace fs = std::filesystem;
+using test::copyGolden;
+using test::golden;
+using test::messageOf;
+using test::TemporaryFolder;
+
+bool holds(const std::string& text, const std::string& part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+/// One golden training: its base, and the rope it was trained with.
+struct MergeCase {
+    std::string name;
+    std::string base;
+    double linearFactor; ///< 0: the base's own rope
+};
+
+void PrintTo(const MergeCase& item, std::ostream* stream)
+{
+    *stream << item.name;
+}
+
+/// The adapter of a golden training with the rope beside it, as our trainer writes it.
+void writeTrainedAdapter(const MergeCase& item, const fs::path& folder)
+{
+    copyGolden("training/" + item.name + "/final_adapter", folder);
+    const fs::path base = golden("models/" + item.base);
+    AdapterOrigin origin;
+    origin.baseRope = readModelConfig(base).rope;
+    origin.rope = origin.baseRope;
+    if (item.linearFactor > 0.0) {
+        origin.rope.kind = RopeKind::Linear;
+        origin.rope.factor = item.linearFactor;
+    }
+    origin.contextLength = 128;
+    origin.fingerprint = baseFingerprint(base);
+    writeAdapterOrigin(folder, origin);
+}
+
+class GoldenMerge : public testing::TestWithParam<MergeCase> {
+protected:
+    void SetUp() override { writeTrainedAdapter(GetParam(), m_folder.path() / "adapter"); }
+    MergeReport merge(const std::string& dtype) const
+    {
+        const MergeReport report =
+            mergeAdapter({golden("models/" + GetParam().base), m_folder.path() / "adapter",
+                          m_folder.path() / dtype, dtype, true},
+                         {});
+        RecordProperty("max_abs_logit_error", std::to_string(report.maxAbsLogitError));
+        RecordProperty("mean_abs_logit_error", std::to_string(report.meanAbsLogitError));
+        RecordProperty("max_abs_logit", std::to_string(report.maxAbsLogit));
+        RecordProperty("same_top_token", std::to_string(report.sameTopToken));
+        return report;
+    }
+    SafetensorsFile weights(const std::string& dtype) const
+    {
+        return SafetensorsFile::open(m_folder.path() / dtype / "model.safetensors");
+    }
+    /// Largest difference of any weight from the reference's merge.
+    double largestDifference(const std::string& dtype) const
+    {
+        const auto expected = SafetensorsFile::open(
+            golden("training/" + GetParam().name + "/merged_" + dtype + "/model.safetensors"));
+        const auto actual = weights(dtype);
+        EXPECT_EQ(actual.entries().size(), expected.entries().size());
+        double largest = 0.0;
+        for (const auto& [name, entry] : expected.entries()) {
+            const at::Tensor merged = actual.tensor(name);
+            EXPECT_EQ(merged.scalar_type(), entry.dtype) << name;
+            largest =
+                std::max(largest, (merged.to(at::kDouble) - expected.tensor(name).to(at::kDouble))
+                                      .abs()
+                                      .max()
+                                      .item<double>());
+        }
+        RecordProperty("largest_weight_difference", std::to_string(largest * 1e9) + "e-9");
+        return largest;
+    }
+    SafetensorsFile logits() const
+    {
+        return SafetensorsFile::open(golden("training/" + GetParam().name + "/logits.safetensors"));
+    }
+
+    TemporaryFolder m_folder;
+};
+
+TEST_P(GoldenMerge, EqualsTheReferencesMergeInFp32)
+{
+    const MergeReport report = merge("fp32");
+    EXPECT_LT(largestDifference("fp32"), 1e-6);
+    EXPECT_TRUE(report.verified);
+    EXPECT_TRUE(report.rereadEqual);
+    EXPECT_EQ(report.dtype, "fp32");
+    EXPECT_EQ(report.comparedTokens, GetParam().linearFactor > 0.0 ? 128 : 512);
+    EXPECT_LT(report.maxAbsLogitError, 1e-4);
+    EXPECT_GT(report.maxAbsLogit, 1.0);
+    EXPECT_LE(report.meanAbsLogitError, report.maxAbsLogitError);
+    EXPECT_EQ(report.sameTopToken, report.comparedTokens);
+
+    const auto expected = logits();
+    const Llama merged = loadBaseModel(m_folder.path() / "fp32", {at::kCPU, at::kFloat});
+    const at::Tensor actual = forwardLogits(merged, expected.tensor("ids").unsqueeze(0), {});
+    EXPECT_LT(test::logitError(actual.squeeze(0), expected.tensor("logits_adapter")), 1e-4);
+}
+
+TEST_P(GoldenMerge, EqualsTheReferencesMergeInBf16)
+{
+    const MergeReport report = merge("bf16");
+    // One rounding of the same fp32 values: at most one unit in the last place where they differ.
+    EXPECT_LT(largestDifference("bf16"), 0.01);
+    EXPECT_EQ(report.dtype, "bf16");
+    EXPECT_GT(report.maxAbsLogitError, 1e-3) << "rounding must show";
+    EXPECT_LT(report.meanAbsLogitError, 0.05 * report.maxAbsLogit);
+
+    const auto expected = logits();
+    const Llama merged = loadBaseModel(m_folder.path() / "bf16", {at::kCPU, at::kFloat});
+    const at::Tensor actual = forwardLogits(merged, expected.tensor("ids").unsqueeze(0), {});
+    EXPECT_LT(
+        (actual.squeeze(0) - expected.tensor("logits_merged_bf16")).abs().max().item<double>(),
+        0.02);
+}
+
+TEST_P(GoldenMerge, ConfigSaysRopeAndDtype)
+{
+    const MergeReport report = merge("bf16");
+    const ModelConfig expected =
+        readModelConfig(golden("training/" + GetParam().name + "/merged_bf16"));
+    const ModelConfig actual = readModelConfig(m_folder.path() / "bf16");
+    EXPECT_EQ(actual.rope, expected.rope);
+    EXPECT_EQ(actual.maxPositionEmbeddings, expected.maxPositionEmbeddings);
+    EXPECT_EQ(actual.storedDtype, "bfloat16");
+    EXPECT_FALSE(actual.tiedEmbeddings);
+    EXPECT_EQ(actual.contextLength(), GetParam().linearFactor > 0.0 ? 128 : 512);
+    EXPECT_EQ(report.rope, describeRope(expected.rope));
+    EXPECT_TRUE(fs::exists(m_folder.path() / "bf16" / "generation_config.json"));
+}
+
+TEST_P(GoldenMerge, CountsWhatItDid)
+{
+    const MergeReport report = merge("fp32");
+    const ModelConfig config = readModelConfig(golden("models/" + GetParam().base));
+    EXPECT_EQ(report.tensors, 9 * config.layerCount + 3);
+    EXPECT_EQ(report.mergedTensors, (4 + 2) * config.layerCount + 2); // q k v o, norms, embedding
+    EXPECT_GT(report.bytes, 4.0 * static_cast<double>(config.parameterCount()));
+}
+
+TEST_P(GoldenMerge, AutoKeepsTheBasesDtype)
+{
+    MergeRequest request{golden("models/" + GetParam().base), m_folder.path() / "adapter",
+                         m_folder.path() / "auto"};
+    request.verify = false;
+    const MergeReport report = mergeAdapter(request, {});
+    EXPECT_EQ(report.dtype, "fp32");
+    EXPECT_FALSE(report.verified);
+    EXPECT_EQ(report.comparedTokens, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Trainings, GoldenMerge,
+                         testing::Values(MergeCase{"gqa-llama3-s2", "llama-gqa-llama3", 0.0},
+                                         MergeCase{"mha-extend-s2", "llama-mha", 2.0}),
+                         [](const auto& item) {
+                             return item.index == 0 ? "GqaLlama3" : "MhaExtended";
+                         });
+
+/// A merge that can be made to fail in different ways; nothing of it may remain.
+class MergeFailure : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        copyGolden("models/llama-mha", m_folder.path() / "base");
+        writeTrainedAdapter({"mha-extend-s2", "llama-mha", 2.0}, m_folder.path() / "adapter");
+        m_request = {m_folder.path() / "base", m_folder.path() / "adapter",
+                     m_folder.path() / "out" / "merged", "fp32", true};
+        fs::create_directory(m_folder.path() / "out");
+    }
+    void TearDown() override
+    {
+        EXPECT_TRUE(fs::is_empty(m_folder.path() / "out")) << "something half-written remains";
+    }
+    template <typename Expected>
+    std::string refusal()
+    {
+        return messageOf<Expected>([&] { mergeAdapter(m_request, {}); });
+    }
+    void editBase(const std::string& name, const at::Tensor& tensor)
+    {
+        auto weights = test::goldenWeights("llama-mha");
+        weights.at(name) = tensor;
+        writeSafetensors(m_folder.path() / "base" / "model.safetensors", weights);
+    }
+    void forgetFingerprint()
+    {
+        AdapterOrigin origin = *readAdapterOrigin(m_folder.path() / "adapter");
+        origin.fingerprint.clear();
+        writeAdapterOrigin(m_folder.path() / "adapter", origin);
+    }
+
+    TemporaryFolder m_folder;
+    MergeRequest m_request;
+};
+
+TEST_F(MergeFailure, ExistingOutputIsLeftAlone)
+{
+    m_request.output = m_folder.path() / "exists";
+    fs::create_directory(m_request.output);
+    test::writeBytes(m_request.output / "mine", "precious");
+    EXPECT_TRUE(holds(refusal<ConfigError>(), "exists already"));
+    EXPECT_EQ(test::readBytes(m_request.output / "mine"), "precious");
+    m_request.output = m_folder.path() / "exists" / "mine";
+    EXPECT_TRUE(holds(refusal<ConfigError>(), "exists already"));
+}
+
+TEST_F(MergeFailure, UnknownDtypeIsRefused)
+{
+    m_request.dtype = "int8";
+    EXPECT_TRUE(holds(refusal<ConfigError>(), "int8"));
+}
+
+TEST_F(MergeFailure, PlaceThatCannotBeWrittenIsNamed)
+{
+    test::writeBytes(m_folder.path() / "file", "");
+    m_request.output = m_folder.path() / "file" / "merged";
+    EXPECT_TRUE(holds(refusal<DataError>(), (m_folder.path() / "file").string()));
+    m_request.output = "/proc/longlora/merged";
+    EXPECT_TRUE(holds(refusal<DataError>(), "/proc/longlora/merged"));
+}
+
+TEST_F(MergeFailure, FolderWithoutWriteRightIsNamed)
+{
+    if (::geteuid() == 0) {
+        GTEST_SKIP() << "the superuser may write everywhere";
+    }
+    fs::permissions(m_folder.path() / "out", fs::perms::owner_read | fs::perms::owner_exec);
+    EXPECT_TRUE(holds(refusal<DataError>(), m_request.output.string()));
+    fs::permissions(m_folder.path() / "out", fs::perms::owner_all);
+}
+
+TEST_F(MergeFailure, FullDiskInTheMiddleLeavesNothing)
+{
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit limit{300'000, before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    const std::string message = refusal<DataError>();
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_TRUE(holds(message, "Cannot write")) << message;
+}
+
+TEST_F(MergeFailure, ModelLargerThanTheDiskIsRefusedBeforeTheFirstByte)
+{
+    // A sparse file: 2,000,000 x 65,536 numbers that take no space as long as nobody copies them.
+    const fs::path base = m_folder.path() / "base";
+    const std::uint64_t bytes = std::uint64_t{2'000'000} * 65'536 * 4;
+    test::editText(base / "config.json", "\"vocab_size\": 512", "\"vocab_size\": 2000000");
+    test::editText(base / "config.json", "\"hidden_size\": 64", "\"hidden_size\": 65536");
+    test::editText(base / "config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1");
+    test::editText(base / "config.json", "\"tie_word_embeddings\": false",
+                   "\"tie_word_embeddings\": true");
+    std::ostringstream header;
+    std::uint64_t offset = 0;
+    for (const WeightShape& shape : weightShapes(readModelConfig(base))) {
+        header << (offset == 0 ? '{' : ',') << '"' << shape.name << R"(":{"dtype":"F32","shape":[)";
+        std::uint64_t size = 4;
+        for (std::size_t i = 0; i < shape.sizes.size(); ++i) {
+            size *= static_cast<std::uint64_t>(shape.sizes[i]);
+            header << (i == 0 ? "" : ",") << shape.sizes[i];
+        }
+        header << R"(],"data_offsets":[)" << offset << ',' << offset + size << "]}";
+        offset += size;
+    }
+    header << '}';
+    ASSERT_GT(offset, bytes);
+    test::writeBytes(base / "model.safetensors", test::safetensorsBytes(header.str(), ""));
+    std::error_code code;
+    fs::resize_file(base / "model.safetensors", fs::file_size(base / "model.safetensors") + offset,
+                    code);
+    if (code) {
+        GTEST_SKIP() << "this file system cannot hold a sparse file of that size";
+    }
+    fs::remove_all(m_folder.path() / "adapter");
+    Adapter adapter;
+    adapter.pairs["model.layers.0.self_attn.k_proj"] = {at::zeros({1, 65536}), at::zeros({64, 1}),
+                                                        1.0};
+    AdapterDescription description;
+    description.lora.rank = 1;
+    description.lora.alpha = 1.0;
+    writeAdapter(m_folder.path() / "adapter", description, adapter.pairs, {});
+    EXPECT_TRUE(holds(refusal<DataError>(), "Not enough space"));
+}
+
+TEST_F(MergeFailure, CancellingLeavesNothing)
+{
+    for (const std::string phase : {"merging", "verifying"}) {
+        int calls = 0;
+        EXPECT_THROW(mergeAdapter(m_request,
+                                  [&](const Progress& progress) {
+                                      EXPECT_LE(progress.done, progress.total);
+                                      return progress.phase != phase || ++calls < 3;
+                                  }),
+                     Cancelled);
+        EXPECT_TRUE(fs::is_empty(m_folder.path() / "out")) << phase;
+    }
+}
+
+TEST_F(MergeFailure, CreatedParentsDisappearToo)
+{
+    m_request.output = m_folder.path() / "out" / "a" / "b" / "merged";
+    EXPECT_THROW(mergeAdapter(m_request, [](const Progress&) { return false; }), Cancelled);
+}
+
+TEST_F(MergeFailure, NanInTheBaseIsNamed)
+{
+    forgetFingerprint();
+    at::Tensor weight = test::goldenWeights("llama-mha").at("model.layers.1.mlp.gate_proj.weight");
+    weight[3][4] = std::numeric_limits<float>::quiet_NaN();
+    editBase("model.layers.1.mlp.gate_proj.weight", weight);
+    EXPECT_TRUE(holds(refusal<DataError>(), "model.layers.1.mlp.gate_proj.weight holds NaN"));
+}
+
+TEST_F(MergeFailure, ValuesBeyondF16AreNamed)
+{
+    forgetFingerprint();
+    at::Tensor weight = test::goldenWeights("llama-mha").at("model.layers.1.mlp.gate_proj.weight");
+    weight[3][4] = 1e5F;
+    editBase("model.layers.1.mlp.gate_proj.weight", weight);
+    m_request.dtype = "f16";
+    EXPECT_TRUE(holds(refusal<DataError>(), "beyond the range of f16"));
+}
+
+TEST_F(MergeFailure, AdapterOfAnotherBaseIsRefused)
+{
+    editBase("model.layers.1.mlp.gate_proj.weight", at::zeros({144, 64}));
+    EXPECT_TRUE(holds(refusal<DataError>(), "another base model: the weights differ"));
+    m_request.base = golden("models/llama-gqa-llama3");
+    EXPECT_TRUE(holds(refusal<DataError>(), "another base model"));
+}
+
+TEST_F(MergeFailure, BaseWithAThirdRopeIsRefused)
+{
+    test::editText(m_folder.path() / "base" / "config.json", "\"rope_scaling\": null",
+                   R"("rope_scaling": {"type": "linear", "factor": 3.0})");
+    const std::string message = refusal<DataError>();
+    EXPECT_TRUE(holds(message, "linear x 2")) << message;
+    EXPECT_TRUE(holds(message, "linear x 3")) << message;
+}
+
+TEST(Merge, TiedBaseIsUntiedByATrainedEmbedding)
+{
+    const TemporaryFolder folder;
+    test::writeTiedModel(folder.path() / "base");
+    writeTrainedAdapter({"mha-extend-s2", "llama-mha", 2.0}, folder.path() / "adapter");
+    fs::remove(folder.path() / "adapter" / "longlora_adapter.json");
+    MergeRequest request{folder.path() / "base", folder.path() / "adapter",
+                         folder.path() / "untied"};
+    const MergeReport untied = mergeAdapter(request, {});
+    EXPECT_TRUE(untied.verified);
+    EXPECT_EQ(untied.tensors, 21);
+    const Llama model = loadBaseModel(folder.path() / "untied", {at::kCPU, at::kFloat});
+    EXPECT_FALSE(model.headIsTied());
+    EXPECT_TRUE(
+        at::equal(model.lmHead, test::goldenWeights("llama-mha").at("model.embed_tokens.weight")));
+    EXPECT_FALSE(at::equal(model.lmHead, model.embedTokens));
+
+    test::editText(folder.path() / "adapter" / "adapter_config.json",
+                   "\"ensure_weight_tying\": false", "\"ensure_weight_tying\": true");
+    request.output = folder.path() / "tied";
+    EXPECT_EQ(mergeAdapter(request, {}).tensors, 20);
+    EXPECT_TRUE(loadBaseModel(folder.path() / "tied", {at::kCPU, at::kFloat}).headIsTied());
+}
+
+TEST(Merge, ScalingThatHasItsOwnLengthWritesTheContextReached)
+{
+    const TemporaryFolder folder;
+    const fs::path base = golden("models/llama-mha");
+    AdapterDescription description;
+    description.lora.rank = 2;
+    description.lora.alpha = 4.0;
+    AdapterOrigin origin;
+    origin.baseRope = readModelConfig(base).rope;
+    origin.rope = {RopeKind::Llama3, 10000.0, 4.0, 64};
+    origin.contextLength = 256;
+    description.origin = origin;
+    writeAdapter(
+        folder.path() / "adapter", description,
+        {{"model.layers.0.self_attn.v_proj", {at::randn({2, 64}), at::randn({64, 2}) * 0.01, 2.0}}},
+        {});
+    const MergeReport report =
+        mergeAdapter({base, folder.path() / "adapter", folder.path() / "merged/"}, {});
+    EXPECT_EQ(report.comparedTokens, 256);
+    EXPECT_EQ(report.rope, "llama3 x 4 over 64");
+    const ModelConfig config = readModelConfig(folder.path() / "merged");
+    EXPECT_EQ(config.maxPositionEmbeddings, 256);
+    EXPECT_EQ(config.contextLength(), 256);
+    EXPECT_EQ(config.rope, origin.rope);
+}
+
+TEST(Merge, TokenizerTravelsAndModelLoads)
+{
+    const TemporaryFolder folder;
+    const fs::path base = golden("models/tiny-shakespeare");
+    AdapterDescription description;
+    description.lora.rank = 2;
+    writeAdapter(folder.path() / "adapter", description,
+                 {{"model.layers.1.mlp.down_proj", {at::ones({2, 256}), at::ones({96, 2}), 8.0}}},
+                 {});
+    mergeAdapter({base, folder.path() / "adapter", folder.path() / "merged"}, {});
+    const LoadedModel merged(
+        {folder.path() / "merged", {}, DeviceKind::Cpu, ComputePrecision::Fp32});
+    const LoadedModel attached(
+        {base, folder.path() / "adapter", DeviceKind::Cpu, ComputePrecision::Fp32});
+    ASSERT_TRUE(merged.hasTokenizer());
+    const auto ids = merged.tokenizer().encode("To be, or not to be", true);
+    EXPECT_EQ(ids, attached.tokenizer().encode("To be, or not to be", true));
+    const at::Tensor row =
+        at::tensor(std::vector<std::int64_t>(ids.begin(), ids.end())).unsqueeze(0);
+    EXPECT_LT(test::logitError(forwardLogits(merged.llama(), row, {}),
+                               forwardLogits(attached.llama(), row, {})),
+              1e-4);
+}
+
+TEST(LoadedModel, WorksWithoutTokenizerUntilAskedForIt)
+{
+    LoadedModel model({golden("models/llama-mha"), {}, DeviceKind::Cpu, ComputePrecision::Fp32});
+    EXPECT_FALSE(model.hasTokenizer());
+    EXPECT_TRUE(holds(messageOf<DataError>([&] { model.tokenizer(); }), "There is no tokenizer"));
+    RopeScaling rope;
+    rope.kind = RopeKind::Linear;
+    rope.factor = 4.0;
+    model.setRope(rope);
+    EXPECT_EQ(model.llama().config.rope, rope);
+    EXPECT_EQ(model.config().contextLength(), 256);
+}
+
+TEST(LoadedModel, BrokenTokenizerHurtsOnlyWhoAsksForIt)
+{
+    const TemporaryFolder folder;
+    copyGolden("models/tiny-shakespeare", folder.path());
+    fs::resize_file(folder.path() / "tokenizer.model", 100);
+    const LoadedModel model({folder.path(), {}, DeviceKind::Cpu, ComputePrecision::Fp32});
+    EXPECT_FALSE(model.hasTokenizer());
+    EXPECT_TRUE(holds(messageOf<Error>([&] { model.tokenizer(); }), "tokenizer.model"));
+}
+
+} // namespace
+} // namespace longlora
