@@ -199,8 +199,28 @@ TEST(PlanMemory, LossIsCountedWhereItIsTheLarger)
     ModelConfig model = tiny();
     model.vocabularySize = 128000;
     const MemoryPlan plan = planMemory(model, runAt(1024), deviceWith(0));
-    const double logits = 1024.0 * 128000 * 8 + 1024.0 * 128 * 4;
+    const double logits = 1024.0 * 128000 * 4 + 1024.0 * 128 * 4;
     EXPECT_EQ(bytesOf(plan, "Loss, beyond that") + bytesOf(plan, "Backward of one layer"), logits);
+}
+
+TEST(PlanMemory, HeapGapsAreCountedOnProcessorsOnly)
+{
+    DeviceProfile device = deviceWith(0);
+    const MemoryPlan cpu = planMemory(llama2(), runAt(16384), device);
+    EXPECT_GT(bytesOf(cpu, "Heap between live blocks"), 0);
+    device.kind = DeviceKind::Cuda;
+    const MemoryPlan gpu = planMemory(llama2(), runAt(16384), device);
+    EXPECT_EQ(bytesOf(gpu, "Heap between live blocks"), 0);
+    EXPECT_EQ(gpu.peakBytes + bytesOf(cpu, "Heap between live blocks"), cpu.peakBytes);
+}
+
+TEST(PlanMemory, ProgramIsTheDevicesAndALittle)
+{
+    DeviceProfile device = deviceWith(0);
+    device.programBytes = 500 * kMiB;
+    const double program = bytesOf(planMemory(tiny(), runAt(256), device), "Program and libraries");
+    EXPECT_GT(program, 500 * kMiB);
+    EXPECT_LT(program, 550 * kMiB);
 }
 
 TEST(PlanMemory, FitsExactlyUpToTheDevice)
@@ -349,6 +369,8 @@ TEST(SystemMemory, ThisMachineHasSome)
     EXPECT_EQ(profile.kind, DeviceKind::Cpu);
     EXPECT_TRUE(profile.name.starts_with("CPU, "));
     EXPECT_NE(profile.autoPrecision, ComputePrecision::Auto);
+    EXPECT_GT(profile.programBytes, 1 * kMiB);
+    EXPECT_EQ(localCpuProfile().programBytes, profile.programBytes);
 }
 
 /// A small stand-in for / of a machine with 8 GiB free.

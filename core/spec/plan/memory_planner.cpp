@@ -20,9 +20,16 @@ namespace longlora {
 
 namespace {
 
-/// Code, libraries and buffers of a process that trains. Measured as the peak resident set of a run
-/// on a model of a few thousand parameters, whose own items are nothing beside it.
-constexpr double kRuntimeBytes = 250.0 * 1024.0 * 1024.0;
+/// Stacks of threads and buffers of matrix products, beside what the program takes by itself.
+/// Measured: the peak resident set of a run on a model of 40,000 parameters is 20 MiB above the
+/// program's at the start.
+constexpr double kThreadBytes = 20.0 * 1024.0 * 1024.0;
+/// The processor's heap keeps freed blocks for speed, and blocks of one size leave gaps for others.
+/// Measured over the bytes of live activations: 0.9 to 1.05 for models of a million parameters and
+/// rows of 1,024 to 4,096 tokens, 0.75 to 1.6 for models of ten million. Were every block returned
+/// at once (M_MMAP_THRESHOLD 64 KiB), it would be 0, and page faults would cost more than that
+/// saves.
+constexpr double kHeapGaps = 0.95;
 /// Rows longer than this are not looked for.
 constexpr std::int64_t kLongestContext = std::int64_t{1} << 24;
 
@@ -42,12 +49,14 @@ double elementBytes(ComputePrecision precision)
 
 /// Everything the formulas are made of.
 struct Quantities {
-    double frozen = 0.0;  ///< numbers that are not trained
-    double trained = 0.0; ///< numbers that are
-    double rows = 0.0;    ///< of a micro-batch
-    double length = 0.0;  ///< tokens of a row
-    double compute = 4.0; ///< bytes of a number the model computes with
-    double master = 4.0;  ///< bytes of a number the optimizer keeps
+    double frozen = 0.0;   ///< numbers that are not trained
+    double trained = 0.0;  ///< numbers that are
+    double rows = 0.0;     ///< of a micro-batch
+    double length = 0.0;   ///< tokens of a row
+    double compute = 4.0;  ///< bytes of a number the model computes with
+    double master = 4.0;   ///< bytes of a number the optimizer keeps
+    double program = 0.0;  ///< bytes of the process without the run
+    double heapGaps = 0.0; ///< part of live activations
     bool keepsGraphs = false;
 
     double tokens() const { return rows * length; }
@@ -76,6 +85,8 @@ Quantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
         elementBytes(config.precision.compute == ComputePrecision::Auto ? device.autoPrecision
                                                                         : config.precision.compute);
     q.master = std::max(4.0, q.compute);
+    q.program = device.programBytes + kThreadBytes;
+    q.heapGaps = device.kind == DeviceKind::Cpu ? kHeapGaps : 0.0;
     q.keepsGraphs = resolvedRecompute(model, config) == RecomputeLevel::None;
     return q;
 }
@@ -109,11 +120,16 @@ double layerBackwardBytes(const ModelConfig& model, const RunConfig& config, con
     return graph + q.tokens() * layerGradientWidth(model) * q.compute;
 }
 
+/// Bytes of a logit: it becomes its gradient in place, with a narrow copy for the products.
+double logitBytes(const Quantities& q)
+{
+    return q.master + (q.compute != q.master ? q.compute : 0.0);
+}
+
 double lossBytes(const ModelConfig& model, const Quantities& q)
 {
     const double chunk = std::min(static_cast<double>(kLossChunkTokens), q.tokens());
-    // The logits and one temporary of their size.
-    const double logits = chunk * static_cast<double>(model.vocabularySize) * 2.0 * q.master;
+    const double logits = chunk * static_cast<double>(model.vocabularySize) * logitBytes(q);
     return logits + q.tokens() * static_cast<double>(model.hiddenSize) * q.compute;
 }
 
@@ -160,40 +176,43 @@ void addActivationItems(const ModelConfig& model, const RunConfig& config, const
 {
     const std::string tokens = fmt::format(
         "{} x {} tokens", q.rows == 1.0 ? "1 row" : count(q.rows) + " rows", count(q.length));
+    const std::string graph = count(graphBytes(model, config, q) / std::max(1.0, q.tokens())) +
+                              " B of intermediate results";
+    const std::string gradients = count(layerGradientWidth(model) * q.compute) + " B of gradients";
     const double kept = keptBytes(model, config, q);
+    const double backward = layerBackwardBytes(model, config, q);
     if (q.keepsGraphs) {
         items.add("Kept layer graphs", kept,
-                  fmt::format("{} layers x {} x {:.0f} B of a layer's intermediate results",
-                              model.layerCount, tokens,
-                              graphBytes(model, config, q) / std::max(1.0, q.tokens())));
+                  fmt::format("{} layers x {} x {}", model.layerCount, tokens, graph));
+        items.add("Backward of one layer", backward, fmt::format("{} x {}", tokens, gradients));
     } else {
         items.add("Kept hidden states", kept,
                   fmt::format("({} layers + 1) x {} x {} x {} B", model.layerCount, tokens,
                               formatCount(model.hiddenSize), q.compute));
+        items.add("Backward of one layer", backward,
+                  fmt::format("{} x ({} + {})", tokens, graph, gradients));
     }
-    const double backward = layerBackwardBytes(model, config, q);
-    items.add("Backward of one layer", backward,
-              fmt::format("{} x ({}{:.0f} B of gradients)", tokens,
-                          q.keepsGraphs ? std::string()
-                                        : fmt::format("{:.0f} B of intermediate results + ",
-                                                      graphBytes(model, config, q) /
-                                                          std::max(1.0, q.tokens())),
-                          layerGradientWidth(model) * q.compute));
     items.add("Loss, beyond that", lossBytes(model, q) - backward,
-              fmt::format("{} tokens x {} logits x 2 x {} B + {} x {} x {} B - backward of one "
+              fmt::format("{} tokens x {} logits x {} B + {} x {} x {} B - backward of one "
                           "layer, never at the same time",
                           count(std::min(static_cast<double>(kLossChunkTokens), q.tokens())),
-                          formatCount(model.vocabularySize), q.master, tokens,
+                          formatCount(model.vocabularySize), logitBytes(q), tokens,
                           formatCount(model.hiddenSize), q.compute));
+}
+
+/// Alive at the peak of a micro-batch.
+double activationBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
+{
+    return keptBytes(model, config, q) +
+           std::max(layerBackwardBytes(model, config, q), lossBytes(model, q));
 }
 
 /// The sum of the items, without their text: the search below asks for it often.
 double peakOf(const ModelConfig& model, const RunConfig& config, const Quantities& q)
 {
     const double perTrained = q.master * 4.0 + (q.compute != q.master ? q.compute : 0.0);
-    const double work = std::max(layerBackwardBytes(model, config, q), lossBytes(model, q));
-    return q.frozen * q.compute + q.trained * perTrained + keptBytes(model, config, q) + work +
-           kRuntimeBytes;
+    return q.frozen * q.compute + q.trained * perTrained +
+           activationBytes(model, config, q) * (1.0 + q.heapGaps) + q.program;
 }
 
 /// The longest row that fits at a fixed recompute level, in steps of 64 tokens.
@@ -251,6 +270,9 @@ DeviceProfile localCpuProfile()
     const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
     profile.name = fmt::format("CPU, {} {}", threads, threads == 1 ? "thread" : "threads");
     profile.memoryBytes = availableMemoryBytes();
+    // Later the heap holds what finished runs gave back to it.
+    static const double programBytes = residentMemoryBytes();
+    profile.programBytes = programBytes;
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512bf16")) {
@@ -267,7 +289,11 @@ MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
     ItemList items;
     addWeightItems(q, items);
     addActivationItems(model, config, q, items);
-    items.add("Program and libraries", kRuntimeBytes, "measured, the same for every model");
+    items.add("Heap between live blocks", activationBytes(model, config, q) * q.heapGaps,
+              fmt::format("{} x kept and worked on, as measured on processors", q.heapGaps));
+    items.add("Program and libraries", q.program,
+              fmt::format("{} resident before a run + {} of threads and buffers",
+                          formatBytes(device.programBytes), formatBytes(kThreadBytes)));
 
     MemoryPlan plan;
     plan.items = items.take();

@@ -15,13 +15,17 @@ namespace longlora {
 struct DeviceProfile {
     std::string name; ///< "CPU, 2 threads"
     DeviceKind kind = DeviceKind::Cpu;
-    double memoryBytes = 0.0;        ///< usable by this process
+    double memoryBytes = 0.0; ///< usable by this process
+    /// Resident without a run: program and libraries.
+    double programBytes = 114.0 * 1024.0 * 1024.0;
     double matmulFlopsPerSecond = 0; ///< sustained, in the run's precision; 0: unknown
     /// What precision.compute auto means there; never Auto.
     ComputePrecision autoPrecision = ComputePrecision::Fp32;
 };
 
 /// This machine's processor and memory. Reads /proc and the number of cores; makes no benchmark.
+/// What the program itself takes is what was resident at the first call: make it before a model is
+/// loaded.
 DeviceProfile localCpuProfile();
 
 struct MemoryPlan {

@@ -2,6 +2,7 @@
 #include "core/spec/plan/system_memory.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -86,6 +87,11 @@ double availableMemoryBytes(const fs::path& root)
     walk(root / "sys/fs/cgroup/memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
          "total_inactive_file");
     return available;
+}
+
+double residentMemoryBytes()
+{
+    return valueOf("/proc/self/status", "VmRSS").value_or(0.0) * 1024.0;
 }
 
 } // namespace longlora

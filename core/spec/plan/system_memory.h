@@ -10,4 +10,7 @@ namespace longlora {
 /// kernel gives back counts as free. `root` stands in for "/" in tests.
 double availableMemoryBytes(const std::filesystem::path& root = "/");
 
+/// Resident set of this process.
+double residentMemoryBytes();
+
 } // namespace longlora
