@@ -32,7 +32,8 @@ struct PasskeyTrial {
 
 /// A question with its answer for a length in tokens; lets other retrieval texts than the passkey
 /// be measured by the same code. `maxPromptTokens` (BOS included) must hold; it may be called again
-/// with another room for the same seed, and then gives the same answer.
+/// with another room for the same seed, and then gives the same answer. A space is put between text
+/// and answer unless there is white space already.
 using PromptMaker =
     std::function<PasskeyPrompt(std::int64_t maxPromptTokens, double depth, std::int64_t seed)>;
 

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/infer/cached_forward.h"
+#include "core/engine/model/forward.h"
+#include "core/spec/base/error.h"
+#include "tests/engine/random_llama.h"
+
+#include <ATen/Functions.h>
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+namespace longlora {
+namespace {
+
+using test::idRow;
+using test::randomIds;
+using test::randomLlama;
+using test::relativeError;
+
+using Ids = std::vector<TokenId>;
+
+Ids firstOf(const Ids& ids, std::size_t count)
+{
+    return Ids(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+struct Case {
+    std::int64_t heads;
+    std::int64_t kvHeads;
+    std::int64_t chunk;
+};
+
+class CachedForwardOf : public testing::TestWithParam<Case> {
+protected:
+    /// Largest error of prefill of the first tokens and decoding of the others, one by one,
+    /// against one forward pass over all of them.
+    static double errorAgainstWhole(const Llama& model, std::int64_t chunk)
+    {
+        constexpr std::size_t kPrompt = 29;
+        const Ids ids = randomIds(41, model.config.vocabularySize, 3);
+        const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
+        CachedForward cached(model, chunk);
+        at::Tensor logits = cached.prefill(firstOf(ids, kPrompt), 41);
+        double error = relativeError(logits, whole[kPrompt - 1]);
+        for (std::size_t i = kPrompt; i < ids.size(); ++i) {
+            logits = cached.decode(ids[i]);
+            error = std::max(error, relativeError(logits, whole[static_cast<std::int64_t>(i)]));
+        }
+        EXPECT_EQ(cached.cache().ids(), ids);
+        return error;
+    }
+};
+
+TEST_P(CachedForwardOf, EqualsOnePassInFp64)
+{
+    const auto [heads, kvHeads, chunk] = GetParam();
+    EXPECT_LT(errorAgainstWhole(randomLlama(heads, kvHeads, at::kDouble), chunk), 1e-10);
+}
+
+TEST_P(CachedForwardOf, EqualsOnePassInFp32)
+{
+    const auto [heads, kvHeads, chunk] = GetParam();
+    EXPECT_LT(errorAgainstWhole(randomLlama(heads, kvHeads, at::kFloat), chunk), 1e-5);
+}
+
+TEST_P(CachedForwardOf, IsNearOnePassInBf16)
+{
+    const auto [heads, kvHeads, chunk] = GetParam();
+    EXPECT_LT(errorAgainstWhole(randomLlama(heads, kvHeads, at::kBFloat16), chunk), 5e-2);
+}
+
+INSTANTIATE_TEST_SUITE_P(HeadsAndChunks, CachedForwardOf,
+                         testing::Values(Case{4, 4, 1}, Case{4, 4, 3}, Case{4, 4, 16},
+                                         Case{4, 4, 29}, Case{4, 4, 0}, Case{8, 2, 1},
+                                         Case{8, 2, 7}, Case{8, 2, 28}, Case{9, 3, 5},
+                                         Case{9, 3, 64}, Case{5, 1, 2}, Case{5, 1, 14}));
+
+TEST(CachedForward, DynamicScalingUsesTheFrequenciesOfTheWholeLength)
+{
+    RopeScaling rope;
+    rope.kind = RopeKind::Dynamic;
+    rope.factor = 2.0;
+    rope.originalMaxPositionEmbeddings = 16;
+    const Llama model = randomLlama(4, 2, at::kDouble, rope);
+    const Ids ids = randomIds(40, 61, 5);
+    const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
+    CachedForward cached(model, 9);
+    EXPECT_LT(relativeError(cached.prefill(firstOf(ids, 39), 40), whole[38]), 1e-10);
+    EXPECT_LT(relativeError(cached.decode(ids[39]), whole[39]), 1e-10);
+
+    // Another length has other frequencies: nothing of the cache may be used again.
+    const Ids shorter = firstOf(ids, 30);
+    const at::Tensor other = forwardLogits(model, idRow(shorter), {}).squeeze(0);
+    EXPECT_LT(relativeError(cached.prefill(shorter, 30), other[29]), 1e-10);
+    EXPECT_EQ(cached.reusedTokens(), 0);
+
+    // Up to the original context there is one set of frequencies for all lengths.
+    cached.prefill(firstOf(ids, 10), 16);
+    cached.prefill(firstOf(ids, 12), 14);
+    EXPECT_EQ(cached.reusedTokens(), 10);
+}
+
+TEST(CachedForward, ReadsOnlyWhatThePreviousTextDidNotBeginWith)
+{
+    const Llama model = randomLlama(8, 2, at::kDouble);
+    const Ids first = randomIds(60, 61, 11);
+    Ids second = firstOf(first, 25);
+    const Ids tail = randomIds(30, 61, 12);
+    second.insert(second.end(), tail.begin(), tail.end());
+    second[25] = (first[25] + 1) % 61; // the texts part exactly here
+    CachedForward cached(model, 8);
+    cached.prefill(first, 60);
+    EXPECT_EQ(cached.reusedTokens(), 0);
+
+    const at::Tensor logits = cached.prefill(second, 55);
+    EXPECT_EQ(cached.reusedTokens(), 25);
+    EXPECT_EQ(cached.cache().ids(), second);
+    CachedForward fresh(model, 8);
+    EXPECT_LT(relativeError(logits, fresh.prefill(second, 55)), 1e-10);
+
+    // At least the last token is read: its logits are what the caller wants.
+    EXPECT_LT(relativeError(cached.prefill(second, 55), logits), 1e-10);
+    EXPECT_EQ(cached.reusedTokens(), 54);
+    const Ids beginning = firstOf(second, 20);
+    EXPECT_LT(relativeError(cached.prefill(beginning, 20), fresh.prefill(beginning, 20)), 1e-10);
+    EXPECT_EQ(cached.reusedTokens(), 19);
+}
+
+TEST(CachedForward, DecodedTokensBelongToTheNextPromptsBeginning)
+{
+    const Llama model = randomLlama(4, 2, at::kDouble);
+    const Ids ids = randomIds(30, 61, 13);
+    CachedForward cached(model);
+    cached.prefill(firstOf(ids, 20), 25);
+    for (std::size_t i = 20; i < 25; ++i) {
+        cached.decode(ids[i]);
+    }
+    const at::Tensor logits = cached.prefill(ids, 30);
+    EXPECT_EQ(cached.reusedTokens(), 25);
+    const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
+    EXPECT_LT(relativeError(logits, whole[29]), 1e-10);
+}
+
+TEST(CachedForward, GrowingKeepsWhatIsHeld)
+{
+    const Llama model = randomLlama(4, 2, at::kDouble);
+    const Ids ids = randomIds(700, 61, 17);
+    CachedForward cached(model, 100);
+    cached.prefill(firstOf(ids, 200), 200);
+    const std::int64_t before = cached.cache().capacity();
+    const at::Tensor logits = cached.prefill(ids, 700);
+    EXPECT_GT(cached.cache().capacity(), before);
+    EXPECT_EQ(cached.reusedTokens(), 200);
+    const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
+    EXPECT_LT(relativeError(logits, whole[699]), 1e-10);
+    // 3 layers, keys and values, 2 kv heads of 8 in fp64.
+    EXPECT_DOUBLE_EQ(cached.cache().bytes(),
+                     static_cast<double>(cached.cache().capacity()) * 3 * 2 * 2 * 8 * 8);
+}
+
+TEST(CachedForward, AnotherRotaryEmbeddingForgetsTheCache)
+{
+    Llama model = randomLlama(4, 2, at::kDouble);
+    const Ids ids = randomIds(20, 61, 19);
+    CachedForward cached(model);
+    cached.prefill(ids, 20);
+    model.config.rope.kind = RopeKind::Linear;
+    model.config.rope.factor = 4.0;
+    const at::Tensor logits = cached.prefill(ids, 20);
+    EXPECT_EQ(cached.reusedTokens(), 0);
+    const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
+    EXPECT_LT(relativeError(logits, whole[19]), 1e-10);
+}
+
+TEST(CachedForward, TellsProgressBeforeTheFirstChunkAndAfterEach)
+{
+    const Llama model = randomLlama(4, 2, at::kFloat);
+    const Ids ids = randomIds(20, 61, 23);
+    CachedForward cached(model, 8);
+    std::vector<std::int64_t> done;
+    const ProgressCallback note = [&](const Progress& progress) {
+        EXPECT_EQ(progress.total, std::ssize(ids));
+        EXPECT_EQ(progress.unit, "tokens");
+        done.push_back(progress.done);
+        return true;
+    };
+    cached.prefill(ids, 20, note);
+    EXPECT_EQ(done, (std::vector<std::int64_t>{0, 8, 16, 20}));
+    done.clear();
+    cached.prefill(ids, 20, note);
+    EXPECT_EQ(done, (std::vector<std::int64_t>{19, 20}));
+}
+
+TEST(CachedForward, CancelsWithinOneChunkAndGoesOnFromThere)
+{
+    const Llama model = randomLlama(8, 2, at::kDouble);
+    const Ids ids = randomIds(50, 61, 29);
+    CachedForward cached(model, 8);
+    const ProgressCallback stop = [](const Progress& progress) { return progress.done < 24; };
+    EXPECT_THROW(cached.prefill(ids, 50, stop), Cancelled);
+    EXPECT_EQ(cached.cache().length(), 24);
+    const at::Tensor logits = cached.prefill(ids, 50);
+    EXPECT_EQ(cached.reusedTokens(), 24);
+    const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
+    EXPECT_LT(relativeError(logits, whole[49]), 1e-10);
+}
+
+TEST(CachedForward, RefusesACacheThatDoesNotFit)
+{
+    const Llama model = randomLlama(4, 2, at::kFloat);
+    const Ids ids = randomIds(5, 61, 31);
+    CachedForward cached(model);
+    cached.prefill(ids, 5);
+    try {
+        cached.prefill(ids, std::int64_t{1} << 40);
+        FAIL() << "a cache of 384 TiB was promised";
+    } catch (const DeviceError& error) {
+        EXPECT_NE(std::string(error.what()).find("1,099,511,627,776 tokens"), std::string::npos)
+            << error.what();
+        EXPECT_FALSE(error.hint().empty());
+    }
+    EXPECT_NO_THROW(cached.prefill(ids, 6)); // and goes on working
+}
+
+TEST(CachedForward, NamesTheIdThatIsOutsideTheVocabulary)
+{
+    const Llama model = randomLlama(4, 2, at::kFloat);
+    EXPECT_NO_THROW(requireInVocabulary(Ids{0, 60}, model));
+    for (const TokenId bad : {61, -1}) {
+        try {
+            requireInVocabulary(Ids{3, 4, bad}, model);
+            FAIL() << bad << " was accepted";
+        } catch (const DataError& error) {
+            const std::string message = error.what();
+            EXPECT_NE(message.find(std::to_string(bad)), std::string::npos) << message;
+            EXPECT_NE(message.find("position 2"), std::string::npos) << message;
+        }
+    }
+}
+
+} // namespace
+} // namespace longlora

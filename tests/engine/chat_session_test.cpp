@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/infer/chat_session.h"
+#include "core/engine/infer/generator.h"
+#include "tests/engine/tiny_shakespeare.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+namespace longlora {
+namespace {
+
+using test::EditedModel;
+using test::tinyShakespeare;
+
+const std::string kPrompt = "KING HENRY:\nWhat say you, my lord";
+
+ChatRequest request(const std::string& prompt, std::int64_t newTokens)
+{
+    ChatRequest made;
+    made.prompt = prompt;
+    made.sampling.temperature = 0.0;
+    made.sampling.maxNewTokens = newTokens;
+    return made;
+}
+
+bool isFinal(const ChatEvent& event)
+{
+    return !std::holds_alternative<ChatPrefill>(event) && !std::holds_alternative<ChatText>(event);
+}
+
+/// What a window does: drains now and then.
+class Window {
+public:
+    std::unique_ptr<ChatService> chat = makeChatSession();
+
+    /// Events up to and with the next that ends a command; fails the test if none comes.
+    std::vector<ChatEvent> untilFinal()
+    {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+        for (;;) {
+            for (ChatEvent& event : chat->drain()) {
+                m_waiting.push_back(std::move(event));
+            }
+            const auto end = std::find_if(m_waiting.begin(), m_waiting.end(), isFinal);
+            if (end != m_waiting.end()) {
+                std::vector<ChatEvent> events(m_waiting.begin(), end + 1);
+                m_waiting.erase(m_waiting.begin(), end + 1);
+                return events;
+            }
+            if (std::chrono::steady_clock::now() > deadline) {
+                ADD_FAILURE() << "no answer came";
+                return {ChatFailed{"no answer came", ""}};
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    }
+
+    template <class Event>
+    Event expect()
+    {
+        const std::vector<ChatEvent> events = untilFinal();
+        if (const auto* event = std::get_if<Event>(&events.back())) {
+            return *event;
+        }
+        const auto* failed = std::get_if<ChatFailed>(&events.back());
+        ADD_FAILURE() << "another event came: " << (failed ? failed->message : "not a failure");
+        return {};
+    }
+
+    ChatModelLoaded load(const std::filesystem::path& folder = tinyShakespeare())
+    {
+        chat->load(folder);
+        return expect<ChatModelLoaded>();
+    }
+
+private:
+    std::vector<ChatEvent> m_waiting;
+};
+
+TEST(ChatSession, LoadsAModelAndSaysWhatItIs)
+{
+    Window window;
+    const ChatModelLoaded loaded = window.load();
+    EXPECT_EQ(loaded.folder, tinyShakespeare().string());
+    EXPECT_EQ(loaded.contextLength, 128);
+    EXPECT_EQ(loaded.parameters, readModelConfig(tinyShakespeare()).parameterCount());
+    EXPECT_TRUE(loaded.isBaseModel);
+}
+
+TEST(ChatSession, AModelWithAChatTemplateIsNoBaseModel)
+{
+    const EditedModel edited(tinyShakespeare(), "tokenizer_config.json", "{",
+                             "{\"chat_template\": \"{{ messages }}\",");
+    Window window;
+    EXPECT_FALSE(window.load(edited.path()).isBaseModel);
+}
+
+TEST(ChatSession, AnswersWithPrefillThenTextThenTheEnd)
+{
+    Window window;
+    window.load();
+    window.chat->ask(request(kPrompt, 30));
+    const std::vector<ChatEvent> events = window.untilFinal();
+    ASSERT_GE(events.size(), 3U);
+    std::string text;
+    std::size_t prefills = 0;
+    for (const ChatEvent& event : events) {
+        if (const auto* piece = std::get_if<ChatText>(&event)) {
+            EXPECT_FALSE(piece->text.empty());
+            text += piece->text;
+        } else if (const auto* prefill = std::get_if<ChatPrefill>(&event)) {
+            EXPECT_TRUE(text.empty()) << "prefill after text";
+            EXPECT_LE(prefill->done, prefill->total);
+            ++prefills;
+        }
+    }
+    EXPECT_GE(prefills, 2U);
+    ASSERT_TRUE(std::holds_alternative<ChatAnswered>(events.back()));
+    const auto& answered = std::get<ChatAnswered>(events.back());
+
+    LoadOptions options;
+    options.model = tinyShakespeare();
+    const LoadedModel model(options);
+    const GenerationResult wanted =
+        Generator(model).generate(kPrompt, request(kPrompt, 30).sampling, {}, {});
+    EXPECT_EQ(text, wanted.text);
+    EXPECT_EQ(answered.promptTokens, wanted.promptTokens);
+    EXPECT_EQ(answered.newTokens, 30);
+    EXPECT_EQ(answered.finishReason, "length");
+}
+
+TEST(ChatSession, KeepsTheCacheOfTheCommonBeginning)
+{
+    Window window;
+    window.load();
+    window.chat->ask(request(kPrompt, 5));
+    window.untilFinal();
+    window.chat->ask(request(kPrompt + "s of France?", 5));
+    const std::vector<ChatEvent> events = window.untilFinal();
+    ASSERT_TRUE(std::holds_alternative<ChatPrefill>(events.front()));
+    EXPECT_GT(std::get<ChatPrefill>(events.front()).done, 10);
+}
+
+TEST(ChatSession, WithoutAModelAskingFails)
+{
+    Window window;
+    window.chat->ask(request(kPrompt, 5));
+    const ChatFailed failed = window.expect<ChatFailed>();
+    EXPECT_NE(failed.message.find("No model"), std::string::npos);
+    EXPECT_FALSE(failed.hint.empty());
+    window.load();
+    window.chat->unload();
+    window.chat->ask(request(kPrompt, 5));
+    window.expect<ChatFailed>();
+}
+
+TEST(ChatSession, FailuresAreToldAndTheSessionGoesOn)
+{
+    Window window;
+    window.chat->load(tinyShakespeare() / "not there");
+    EXPECT_NE(window.expect<ChatFailed>().message.find("not there"), std::string::npos);
+    window.load();
+    window.chat->ask(request(kPrompt, 1000)); // more than the context
+    const ChatFailed failed = window.expect<ChatFailed>();
+    EXPECT_NE(failed.message.find("1,000"), std::string::npos) << failed.message;
+    EXPECT_FALSE(failed.hint.empty());
+    ChatRequest impossible = request(kPrompt, 5);
+    impossible.sampling.topP = 2.0;
+    window.chat->ask(impossible);
+    window.expect<ChatFailed>();
+    window.chat->ask(request(kPrompt, 5));
+    EXPECT_EQ(window.expect<ChatAnswered>().newTokens, 5);
+}
+
+TEST(ChatSession, CancelEndsWhatWasAskedBeforeItAndNothingElse)
+{
+    // Seconds of answers, so that some still wait or are being given when cancel comes.
+    constexpr int kQuestions = 300;
+    Window window;
+    window.chat->load(tinyShakespeare());
+    for (int i = 0; i < kQuestions; ++i) {
+        window.chat->ask(request(kPrompt, 90));
+    }
+    window.chat->cancel();
+    window.chat->ask(request(kPrompt, 7));
+    window.expect<ChatModelLoaded>();
+    std::string last;
+    for (int i = 0; i < kQuestions; ++i) {
+        last = window.expect<ChatAnswered>().finishReason;
+    }
+    EXPECT_EQ(last, "cancelled");
+    const ChatAnswered after = window.expect<ChatAnswered>();
+    EXPECT_EQ(after.finishReason, "length");
+    EXPECT_EQ(after.newTokens, 7);
+}
+
+TEST(ChatSession, AnotherModelEndsTheAnswersOfTheFirst)
+{
+    constexpr int kQuestions = 300;
+    Window window;
+    window.load();
+    for (int i = 0; i < kQuestions; ++i) {
+        window.chat->ask(request(kPrompt, 90));
+    }
+    window.chat->load(tinyShakespeare());
+    std::string last;
+    for (int i = 0; i < kQuestions; ++i) {
+        last = window.expect<ChatAnswered>().finishReason;
+    }
+    EXPECT_EQ(last, "cancelled");
+    window.expect<ChatModelLoaded>();
+    window.chat->ask(request(kPrompt, 7));
+    EXPECT_EQ(window.expect<ChatAnswered>().finishReason, "length");
+}
+
+TEST(ChatSession, EndsWhileItIsWorking)
+{
+    for (int commands = 0; commands < 3; ++commands) {
+        const std::unique_ptr<ChatService> chat = makeChatSession();
+        if (commands > 0) {
+            chat->load(tinyShakespeare());
+        }
+        for (int i = 1; i < commands; ++i) {
+            chat->ask(request(kPrompt, 90));
+            chat->ask(request(kPrompt, 90));
+        }
+    } // joins, with everything half done
+}
+
+} // namespace
+} // namespace longlora
