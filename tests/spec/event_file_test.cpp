@@ -2,6 +2,7 @@
 #include "core/spec/base/error.h"
 #include "core/spec/events/event_file.h"
 #include "core/spec/events/event_json.h"
+#include "core/spec/events/event_queue.h"
 #include "tests/spec/made_event.h"
 #include "tests/spec/temporary_folder.h"
 
@@ -60,6 +61,28 @@ TEST(EventFile, WhatIsPostedIsDrained)
     EXPECT_TRUE(source.atEnd());
     EXPECT_FALSE(sink.failed());
     EXPECT_EQ(source.skippedLines(), 0);
+}
+
+TEST(EventFile, QueueAndFileGiveTheSameEvents)
+{
+    const TemporaryFolder folder;
+    const auto file = folder.path() / "events.jsonl";
+    EventFileSink sink(file);
+    EventQueue queue;
+    TeeSink tee({&queue, &sink});
+    EventWriter writer(tee, "a run");
+    writer.write(RunStarted{});
+    for (int step = 1; step <= 50; ++step) {
+        StepDone done;
+        done.step = step;
+        done.loss = 10.0 / step;
+        writer.write(done);
+    }
+    writer.write(RunFinished{});
+    const std::vector<Event> live = queue.drain();
+    EXPECT_EQ(live.size(), 52U);
+    EventFileSource source(file);
+    EXPECT_EQ(source.drain(), live);
 }
 
 TEST(EventFile, AHalfWrittenLineWaitsForItsRest)

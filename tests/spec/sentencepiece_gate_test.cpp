@@ -242,6 +242,14 @@ TEST(SentencePieceGate, RefusesNoOrSeveralUnknownPieces)
     EXPECT_SAYS(refusal(withPiece(piece("<unk2>", 0, 2))), "2 unknown pieces");
 }
 
+TEST(SentencePieceGate, RefusesAControlPieceThatTextsCanHold)
+{
+    EXPECT_SAYS(refusal(withPiece(piece("z", 0, 3))), "single character");
+    EXPECT_SAYS(refusal(withPiece(piece("\xE4\xBD\xA0", 0, 3))), "single character");
+    const SentencePieceTokenizer tokenizer(withPiece(piece("zz", 0, 3)).bytes(), "m", {});
+    EXPECT_EQ(tokenizer.encode("zz", false).size(), 3U); // the dummy space and two bytes
+}
+
 TEST(SentencePieceGate, RefusesWhiteSpaceAsSuffix)
 {
     ModelProto model;

@@ -261,6 +261,12 @@ private:
             if (piece.type == PieceType::Byte) {
                 bytes.insert(byteOf(id));
             }
+            // The library takes the character for this piece and then fails to encode the text.
+            if (piece.type == PieceType::Control &&
+                utf8CharacterLength(piece.text, 0) == piece.text.size()) {
+                refusePiece(
+                    id, fmt::format("\"{}\" is a control piece of a single character", piece.text));
+            }
         }
         if (unknown != 1) {
             refuse(fmt::format("it has {} unknown pieces instead of one", unknown));
