@@ -4,13 +4,16 @@
 #include "app/commands/console.h"
 #include "app/commands/processor.h"
 
-#include <unistd.h>
-
 #include <iostream>
+
+#include <csignal>
+#include <unistd.h>
 
 int main(int argc, char** argv)
 {
     using namespace longlora::app;
+    // A file-size limit is then an error of the write, which is told, and not the end.
+    std::signal(SIGXFSZ, SIG_IGN);
     Console console(std::cout, std::cerr, ::isatty(STDERR_FILENO) != 0);
     prepareProcessor();
     return runCommandLine({argv + 1, argv + argc}, console);

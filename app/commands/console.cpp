@@ -13,6 +13,8 @@ namespace longlora::app {
 namespace {
 
 constexpr std::chrono::milliseconds kRedraw{80};
+/// Short work is not worth a line in a log.
+constexpr std::chrono::seconds kBetweenLines{3};
 constexpr std::int64_t kBarWidth = 24; // characters
 
 std::string figures(const Progress& progress)
@@ -109,14 +111,17 @@ void Console::printTenth(const Progress& progress, const std::string& tail)
     if (progress.phase != m_phase) {
         m_phase = progress.phase;
         m_tenth = 0;
+        m_lastDraw = std::chrono::steady_clock::now();
     }
     const std::int64_t tenth = 10 * progress.done / progress.total;
-    if (tenth <= m_tenth) {
-        // The same phase begins anew: another model, another window length.
-        m_tenth = std::min(m_tenth, tenth);
+    // The same phase may begin anew: another model, another window length.
+    m_tenth = std::min(m_tenth, tenth);
+    const auto now = std::chrono::steady_clock::now();
+    if (tenth == m_tenth || (tail.empty() && now - m_lastDraw < kBetweenLines)) {
         return;
     }
     m_tenth = tenth;
+    m_lastDraw = now;
     m_err << fmt::format("{}: {}{}{}\n", progress.phase, figures(progress),
                          tail.empty() ? "" : "  ", tail)
           << std::flush;

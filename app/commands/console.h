@@ -27,8 +27,8 @@ public:
     /// A line on standard error.
     void note(const std::string& line);
 
-    /// A bar on a terminal; elsewhere a line for each tenth that is done. `tail` follows the
-    /// figures.
+    /// A bar on a terminal; elsewhere a line for each tenth that is done, or every few seconds at
+    /// most where there is no `tail`. `tail` follows the figures.
     void show(const Progress& progress, const std::string& tail = {});
     /// Takes the bar off the terminal.
     void endProgress();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/commands/run_config_options.h"
 
+#include "app/commands/config_help.h"
 #include "app/commands/options.h"
 #include "core/spec/base/error.h"
 #include "core/spec/config/config_issues.h"
@@ -29,6 +30,7 @@ void addRunConfigOptions(CLI::App& command, RunConfigOptions& options)
     addText(command, {"--config", "FILE", "run configuration as JSON"}, options.file);
     addTexts(command, {"--set", "KEY=VALUE", "one field over it, such as lora.rank=16"},
              options.settings);
+    command.footer(runConfigHelp());
 }
 
 RunConfig readRunConfig(const RunConfigOptions& options)

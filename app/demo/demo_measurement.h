@@ -13,8 +13,8 @@ namespace longlora::app {
 
 /// What one model can do with texts of several lengths, measured with full attention.
 struct DemoMeasurement {
-    std::string key;                          ///< "base", "untrained_scaling", "extended"
-    std::string name;                         ///< for people
+    std::string key;                               ///< "base", "untrained_scaling", "extended"
+    std::string name;                              ///< for people
     std::vector<PerplexityResult> perplexity = {}; ///< one per length
     std::vector<PasskeyCell> passkey = {};         ///< lengths x depths
     double seconds = 0.0;

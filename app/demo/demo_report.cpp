@@ -37,7 +37,7 @@ h1 { font-size: 27px; line-height: 1.25; margin: 0 0 4px; }
 h2 { font-size: 19px; margin: 34px 0 10px; }
 p { margin: 0 0 10px; max-width: 78ch; } .soft { color: var(--soft); }
 .lead { font-size: 17px; margin-top: 14px; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 18px;
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); gap: 18px;
           margin: 20px 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: 6px 0 12px; font-variant-numeric: tabular-nums; }
@@ -47,7 +47,7 @@ th:first-child, td:first-child, td.text, th.text { text-align: left; }
 th { font-weight: 600; color: var(--soft); } td.best { font-weight: 700; }
 pre { background: var(--code); padding: 12px 14px; border-radius: 8px; overflow-x: auto;
       font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
-details summary { cursor: pointer; }
+details { margin: 10px 0; } details summary { cursor: pointer; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; }
 .quote { border-left: 3px solid var(--three); padding-left: 14px; }

@@ -17,7 +17,7 @@ constexpr double kWidth = 520.0;
 constexpr double kHeight = 320.0;
 constexpr double kLeft = 62.0;
 constexpr double kRight = 18.0;
-constexpr double kTop = 14.0;
+constexpr double kTop = 24.0;
 constexpr double kBottom = 50.0;
 
 /// Where a value lies between two ends, on a linear or logarithmic scale.
@@ -40,6 +40,15 @@ private:
     double m_low, m_high;
     bool m_isLog;
     double m_atLow, m_atHigh;
+};
+
+struct Box {
+    double left = 0.0, top = 0.0, right = 0.0, bottom = 0.0;
+
+    bool covers(const Box& other) const
+    {
+        return left < other.right && other.left < right && top < other.bottom && other.top < bottom;
+    }
 };
 
 struct Range {
@@ -231,37 +240,56 @@ private:
         m_svg += "</g>\n";
     }
 
-    /// Numbers beside the marks of one x, moved apart where they would cover each other.
+    /// A number beside each mark, where it covers neither marks nor other numbers.
     void drawValues()
     {
-        constexpr double kLineHeight = 13.0;
-        for (const double x : m_chart.xTicks) {
-            struct Label {
-                double y;
-                std::string text, style;
-            };
-            std::vector<Label> labels;
-            for (const ChartSeries& series : m_chart.series) {
-                for (const auto& [px, py] : series.points) {
-                    if (px == x) {
-                        labels.push_back({m_y(py) - 8.0,
-                                          m_chart.percent ? fmt::format("{:.0f}", 100.0 * py)
-                                                          : fmt::format("{:.1f}", py),
-                                          series.style});
-                    }
-                }
-            }
-            std::stable_sort(labels.begin(), labels.end(),
-                             [](const Label& a, const Label& b) { return a.y > b.y; });
-            double below = kHeight;
-            for (Label& label : labels) {
-                label.y = std::max(std::min(label.y, below - kLineHeight), kTop + 6.0);
-                below = label.y;
-                m_svg += fmt::format("<text class='value {}' x='{:.1f}' y='{:.1f}' "
-                                     "text-anchor='middle'>{}</text>\n",
-                                     label.style, m_x(x), label.y, label.text);
+        std::vector<Box> taken;
+        for (const ChartSeries& series : m_chart.series) {
+            for (const auto& [x, y] : series.points) {
+                taken.push_back({m_x(x) - 5.0, m_y(y) - 5.0, m_x(x) + 5.0, m_y(y) + 5.0});
             }
         }
+        // The last series is what the chart is about: it gets the best places.
+        for (auto series = m_chart.series.rbegin(); series != m_chart.series.rend(); ++series) {
+            for (const auto& [x, y] : series->points) {
+                const std::string text =
+                    m_chart.percent ? fmt::format("{:.0f}", 100.0 * y) : fmt::format("{:.1f}", y);
+                const Box box = freePlace(m_x(x), m_y(y), text, taken);
+                taken.push_back(box);
+                m_svg += fmt::format("<text class='value {}' x='{:.1f}' y='{:.1f}' "
+                                     "text-anchor='middle'>{}</text>\n",
+                                     series->style, (box.left + box.right) / 2.0, box.bottom - 2.0,
+                                     text);
+            }
+        }
+    }
+
+    static Box freePlace(double x, double y, const std::string& text, const std::vector<Box>& taken)
+    {
+        const double half = 3.6 * static_cast<double>(text.size());
+        constexpr double kTall = 12.0;
+        const std::pair<double, double> centres[] = {
+            {x, y - 13.0},
+            {x, y + 13.0},
+            {x + half + 9.0, y},
+            {x - half - 9.0, y},
+            {x, y - 26.0},
+            {x + half + 9.0, y - 13.0},
+            {x - half - 9.0, y - 13.0},
+            {x, y - 39.0},
+        };
+        Box box;
+        for (const auto& [cx, cy] : centres) {
+            box = {cx - half, cy - kTall / 2.0, cx + half, cy + kTall / 2.0};
+            const bool inside = box.top >= 0.0 && box.bottom <= kHeight - kBottom - 1.0 &&
+                                box.left > kLeft && box.right < kWidth;
+            const bool free = std::none_of(taken.begin(), taken.end(),
+                                           [&](const Box& other) { return box.covers(other); });
+            if (inside && free) {
+                break;
+            }
+        }
+        return box;
     }
 
     const LineChart& m_chart;
@@ -349,7 +377,8 @@ figure svg { width: 100%; height: auto; display: block; }
 .series-1 { color: var(--one); } .series-2 { color: var(--two); } .series-3 { color: var(--three); }
 .faint { color: var(--three); opacity: .38; } .faint .line { stroke-width: 1.1; }
 .series-1 .line { stroke-dasharray: 2 4; } .series-2 .line { stroke-dasharray: 8 5; }
-.value.series-1, .value.series-2, .value.series-3 { font-weight: 600; fill: currentColor; }
+.value.series-1, .value.series-2, .value.series-3 { font-weight: 600; fill: currentColor;
+    stroke: var(--panel); stroke-width: 3; paint-order: stroke; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 6px 0 0;
           padding: 0; font-size: 13px; }
 .legend li { display: flex; align-items: center; gap: 6px; }

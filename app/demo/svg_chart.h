@@ -15,7 +15,7 @@ struct ChartSeries {
     std::string name;
     std::string style; ///< "series-1", "series-2", "series-3", "faint"
     ChartMark mark = ChartMark::None;
-    bool isLine = true;                            ///< false: marks only
+    bool isLine = true;                                 ///< false: marks only
     std::vector<std::pair<double, double>> points = {}; ///< ascending in x
 };
 
