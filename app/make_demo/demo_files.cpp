@@ -38,10 +38,11 @@ struct Stage {
     double learningRate;
     ScheduleKind schedule;
 };
-constexpr std::array<Stage, 3> kStages{{
+constexpr std::array<Stage, 4> kStages{{
     {64, 700, 3e-3, ScheduleKind::Constant},
     {128, 700, 3e-3, ScheduleKind::Constant},
     {kBaseContext, 1800, 3e-3, ScheduleKind::Cosine},
+    {kBaseContext, 1000, 2e-3, ScheduleKind::Cosine},
 }};
 
 ModelConfig baseConfig()
@@ -152,8 +153,9 @@ fs::path trainBase(const DemoPaths& paths, const Tokenizer& tokenizer, const Dem
         writeNewModel(baseConfig(), seed, model, paths.work / "tokenizer");
     }
     PracticeRows practice(tokenizer, corpus.training, static_cast<std::uint64_t>(seed));
+    int number = 0;
     for (const Stage& stage : kStages) {
-        const std::string name = "base-" + std::to_string(stage.length);
+        const std::string name = "base-" + std::to_string(++number);
         const fs::path rows = paths.work / (name + ".jsonl");
         const RunConfig config = stageConfig(stage, model, rows, seed, effort);
         if (!fs::exists(rows)) {

@@ -16,6 +16,12 @@ namespace {
 /// Of the plays in this vocabulary, about.
 constexpr double kCharactersPerToken = 2.15;
 constexpr TokenId kFirstOrdinaryToken = 260;
+constexpr std::int64_t kFewestQuestionTokens = 15;
+
+std::string answered(const PasskeyPrompt& prompt)
+{
+    return prompt.text + " " + prompt.answer + ".";
+}
 
 } // namespace
 
@@ -23,8 +29,12 @@ PracticeRows::PracticeRows(const Tokenizer& tokenizer, const std::string& text, 
     : m_tokenizer(tokenizer)
     , m_text(text)
     , m_ids(tokenizer.encode(text, false))
+    , m_digits(tokenizer.encode("0123456789", false))
     , m_generator(seed)
-{}
+{
+    // What stands before the digits is the space that sentencepiece begins a text with.
+    m_digits.erase(m_digits.begin(), m_digits.end() - 10);
+}
 
 PracticeRows::Row PracticeRows::passage(std::int64_t length)
 {
@@ -67,7 +77,7 @@ PracticeRows::Row PracticeRows::passageTwice(std::int64_t length)
     return row;
 }
 
-std::string PracticeRows::passKeyText(std::int64_t tokens, std::string& answer)
+PasskeyPrompt PracticeRows::passKeyPrompt(std::int64_t tokens)
 {
     const auto seed = static_cast<std::int64_t>(m_generator() >> 2U);
     const double depth = fraction() * fraction();
@@ -75,11 +85,9 @@ std::string PracticeRows::passKeyText(std::int64_t tokens, std::string& answer)
     for (;;) {
         const PasskeyPrompt prompt =
             demoRetrievalPrompt(m_text, static_cast<std::int64_t>(characters), depth, seed);
-        const std::string whole = prompt.text + " " + prompt.answer + ".";
-        const auto used = static_cast<double>(m_tokenizer.encode(whole, true).size());
+        const auto used = static_cast<double>(m_tokenizer.encode(answered(prompt), true).size());
         if (used <= static_cast<double>(tokens)) {
-            answer = prompt.answer;
-            return whole;
+            return prompt;
         }
         characters *= 0.97 * static_cast<double>(tokens) / used;
     }
@@ -87,16 +95,37 @@ std::string PracticeRows::passKeyText(std::int64_t tokens, std::string& answer)
 
 PracticeRows::Row PracticeRows::passKey(std::int64_t length)
 {
-    std::string answer;
     const auto tokens =
         static_cast<std::int64_t>((0.5 + 0.5 * fraction()) * static_cast<double>(length));
+    const PasskeyPrompt prompt = passKeyPrompt(std::max<std::int64_t>(tokens, 62));
+    // The same question again until the row is full.
+    std::string text = answered(prompt);
+    for (std::int64_t used = tokens; used < length; used += kFewestQuestionTokens) {
+        text += "\n" + demoQuestion() + " " + prompt.answer + ".";
+    }
     Row row;
-    row.ids =
-        m_tokenizer.encode(passKeyText(std::max<std::int64_t>(tokens, 62), answer) + "\n", true);
-    const Row rest = passage(length);
-    row.ids.insert(row.ids.end(), rest.ids.begin(), rest.ids.end());
-    row.ids.resize(static_cast<std::size_t>(length));
-    row.labels.assign(row.ids.begin(), row.ids.end());
+    row.ids = m_tokenizer.encode(text, true);
+    row.ids.resize(static_cast<std::size_t>(length), *m_tokenizer.eosId());
+    // Scored are the digits of answers: all but those of the line that plants the key.
+    std::size_t digits = 0;
+    for (const TokenId id : row.ids) {
+        const bool isDigit = std::find(m_digits.begin(), m_digits.end(), id) != m_digits.end();
+        digits += isDigit ? 1 : 0;
+        row.labels.push_back(isDigit && digits > prompt.answer.size() ? id : kIgnoredLabel);
+    }
+    return row;
+}
+
+PracticeRows::Row PracticeRows::digitsAgain(std::int64_t length)
+{
+    const auto period = static_cast<std::int64_t>(5 + below(28));
+    Row row;
+    for (std::int64_t i = 0; i < length; ++i) {
+        const bool isRepeat = i >= period;
+        row.ids.push_back(isRepeat ? row.ids[static_cast<std::size_t>(i - period)]
+                                   : m_digits[below(m_digits.size())]);
+        row.labels.push_back(isRepeat ? row.ids.back() : kIgnoredLabel);
+    }
     return row;
 }
 
@@ -105,9 +134,10 @@ void PracticeRows::write(const std::filesystem::path& file, std::int64_t count, 
     std::string lines;
     for (std::int64_t i = 0; i < count; ++i) {
         const std::size_t kind = below(100);
-        const Row row = kind < 45   ? passage(length)
-                        : kind < 60 ? randomTwice(length)
-                        : kind < 70 ? passageTwice(length)
+        const Row row = kind < 35   ? passage(length)
+                        : kind < 45 ? randomTwice(length)
+                        : kind < 50 ? passageTwice(length)
+                        : kind < 60 ? digitsAgain(length)
                                     : passKey(length);
         lines += nlohmann::json{{"input_ids", row.ids}, {"labels", row.labels}}.dump() + '\n';
     }
@@ -130,11 +160,10 @@ void PracticeRows::writeTexts(const std::filesystem::path& file, std::int64_t co
                               std::int64_t length)
 {
     std::string lines;
-    std::string answer;
     for (std::int64_t i = 0; i < count; ++i) {
         // BOS is counted by encode; EOS comes on top.
         const std::string text =
-            i % 2 == 0 ? passKeyText(length - 1, answer) : passageText(length - 1);
+            i % 2 == 0 ? answered(passKeyPrompt(length - 1)) : passageText(length - 1);
         lines += nlohmann::json{{"text", text}}.dump() + '\n';
     }
     writeFileAtomically(file, lines);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/spec/evaluate/passkey_prompt.h"
 #include "core/spec/text/tokenizer.h"
 
 #include <filesystem>
@@ -17,8 +18,8 @@ public:
     PracticeRows(const Tokenizer& tokenizer, const std::string& text, std::uint64_t seed);
 
     /// Writes `count` rows of `length` tokens as JSONL of input_ids and labels: passages of the
-    /// plays, random tokens said twice, passages said twice, and pass keys to be found, most of
-    /// them far back. Throws: DataError.
+    /// plays, random tokens said twice, passages said twice, digits said over and over, and pass
+    /// keys to be found, most of them far back. Throws: DataError.
     void write(const std::filesystem::path& file, std::int64_t count, std::int64_t length);
 
     /// Writes `count` documents of just under `length` tokens as JSONL of text: passages and pass
@@ -34,7 +35,8 @@ private:
     Row randomTwice(std::int64_t length);
     Row passageTwice(std::int64_t length);
     Row passKey(std::int64_t length);
-    std::string passKeyText(std::int64_t tokens, std::string& answer);
+    Row digitsAgain(std::int64_t length);
+    PasskeyPrompt passKeyPrompt(std::int64_t tokens);
     std::string passageText(std::int64_t tokens);
     std::size_t below(std::size_t bound) { return m_generator() % bound; }
     double fraction() { return static_cast<double>(m_generator() >> 11U) * 0x1p-53; }
@@ -42,6 +44,7 @@ private:
     const Tokenizer& m_tokenizer;
     const std::string& m_text;
     std::vector<TokenId> m_ids;
+    std::vector<TokenId> m_digits;
     std::mt19937_64 m_generator;
 };
 
