@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using test::copyGolden;
 using test::golden;
+using test::holds;
 using test::messageOf;
 using test::TemporaryFolder;
 
@@ -31,11 +32,6 @@ std::string refusal(const fs::path& folder)
     const std::string message = messageOf<Error>([&] { loadBaseModel(folder, kPlace); });
     EXPECT_NE(message.find(folder.string()), std::string::npos) << message;
     return message;
-}
-
-bool holds(const std::string& text, const std::string& part)
-{
-    return text.find(part) != std::string::npos;
 }
 
 TEST(BaseModel, LoadsShardsIntoTheirPlaces)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tests/engine/checkpoint_folders.h"
 
+#include "core/engine/checkpoint/adapter_origin.h"
+#include "core/engine/checkpoint/base_model.h"
 #include "core/engine/checkpoint/safetensors.h"
 #include "tests/engine/safetensors_text.h"
 #include "tests/support/golden_model.h"
@@ -60,6 +62,22 @@ void writeTiedModel(const fs::path& folder)
     writeModelFolder(folder, "llama-mha", weights);
     editText(folder / "config.json", "\"tie_word_embeddings\": false",
              "\"tie_word_embeddings\": true");
+}
+
+void writeTrainedAdapter(const TrainedAdapter& trained, const fs::path& folder)
+{
+    copyGolden("training/" + trained.name + "/final_adapter", folder);
+    const fs::path base = golden("models/" + trained.base);
+    AdapterOrigin origin;
+    origin.baseRope = readModelConfig(base).rope;
+    origin.rope = origin.baseRope;
+    if (trained.linearFactor > 0.0) {
+        origin.rope.kind = RopeKind::Linear;
+        origin.rope.factor = trained.linearFactor;
+    }
+    origin.contextLength = 128;
+    origin.fingerprint = baseFingerprint(base);
+    writeAdapterOrigin(folder, origin);
 }
 
 } // namespace longlora::test

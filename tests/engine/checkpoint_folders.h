@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <map>
+#include <ostream>
 #include <string>
 
 namespace longlora::test {
@@ -26,6 +27,25 @@ void editText(const std::filesystem::path& file, const std::string& what, const 
 
 /// A copy of llama-mha whose head is tied to its embedding.
 void writeTiedModel(const std::filesystem::path& folder);
+
+/// One golden training: its base, and the rope it was trained with.
+struct TrainedAdapter {
+    std::string name;
+    std::string base;
+    double linearFactor = 0.0; ///< 0: the base's own rope
+};
+/// For GoogleTest's messages.
+inline void PrintTo(const TrainedAdapter& trained, std::ostream* stream)
+{
+    *stream << trained.name;
+}
+/// The final adapter of a golden training with its origin beside it, as our trainer writes it.
+void writeTrainedAdapter(const TrainedAdapter& trained, const std::filesystem::path& folder);
+
+inline bool holds(const std::string& text, const std::string& part)
+{
+    return text.find(part) != std::string::npos;
+}
 
 /// The message of the Error that `action` throws; empty if it throws none.
 template <typename Expected, typename Action>

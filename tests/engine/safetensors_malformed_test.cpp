@@ -3,6 +3,7 @@
 #include "core/engine/checkpoint/safetensors.h"
 #include "core/spec/base/error.h"
 #include "tests/engine/safetensors_text.h"
+#include "tests/support/golden_model.h"
 #include "tests/support/temporary_folder.h"
 
 #include <ATen/Tensor.h>
@@ -10,6 +11,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <ostream>
+#include <random>
 #include <string>
 
 namespace longlora {
@@ -213,6 +217,41 @@ TEST(MalformedSafetensorsFile, BooleanThatIsNeitherIsRefusedWhenRead)
     test::writeBytes(file, test::safetensorsBytes("{" + entry("a", "BOOL", "[2]", "[0,2]") + "}",
                                                   std::string("\1\2", 2)));
     EXPECT_THROW(SafetensorsFile::open(file).tensor("a"), FormatError);
+}
+
+TEST(MalformedSafetensorsFile, RandomDamageIsRefusedOrHarmless)
+{
+    const test::TemporaryFolder folder;
+    const auto path = folder.path() / "damaged.safetensors";
+    const std::string sound =
+        test::readBytes(test::golden("models/llama-mha/model.safetensors")).substr(0, 20'000);
+    const std::string text = R"(0123456789{}[]",:-.eE\unullF32BOOL)" + std::string("\0\xFF", 2);
+    std::mt19937 random(7);
+    int refused = 0;
+    for (int round = 0; round < 3000; ++round) {
+        std::string damaged =
+            withHeader("{" + kSound + "," + entry("b", "BOOL", "[1,2]", "[8,10]") +
+                           R"(,"__metadata__":{"format":"pt"}})",
+                       10);
+        if (round % 10 == 0) {
+            damaged = sound;
+        }
+        for (unsigned change = 0; change <= random() % 3; ++change) {
+            damaged[random() % std::min<std::size_t>(damaged.size(), 2200)] =
+                text[random() % text.size()];
+        }
+        test::writeBytes(path, damaged);
+        try {
+            const auto file = SafetensorsFile::open(path);
+            for (const auto& [name, item] : file.entries()) {
+                EXPECT_LE(item.offset + item.bytes, damaged.size());
+                EXPECT_EQ(file.tensor(name).nbytes(), item.bytes);
+            }
+        } catch (const FormatError&) {
+            ++refused;
+        }
+    }
+    EXPECT_GT(refused, 1500);
 }
 
 TEST(MalformedSafetensorsFile, FileThatShrinksIsAnErrorNotASignal)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/checkpoint/safetensors.h"
+#include "core/engine/tensor/torch_compat.h"
 #include "core/spec/base/error.h"
 #include "tests/engine/safetensors_text.h"
 #include "tests/support/golden_model.h"
@@ -12,6 +13,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <cstring>
 #include <optional>
 #include <stdexcept>
 
@@ -116,6 +118,22 @@ TEST(Safetensors, TensorsOutliveFileObjectAndName)
     std::filesystem::remove(path);
     first = at::Tensor(); // lets go of the pages, which the other view must get back
     EXPECT_TRUE(at::equal(second, values));
+}
+
+TEST(Safetensors, PagesOfATensorAreGivenBackAfterUse)
+{
+    constexpr std::int64_t kBytes = 64 << 20;
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "large.safetensors";
+    writeSafetensors(path, {{"a", at::ones({kBytes}, at::kByte)}});
+    const auto file = SafetensorsFile::open(path);
+    const double before = memoryInUse(at::kCPU);
+    at::Tensor view = file.tensor("a");
+    EXPECT_EQ(view.sum().item<std::int64_t>(), kBytes);
+    const double during = memoryInUse(at::kCPU);
+    view = at::Tensor();
+    EXPECT_GT(during - before, 0.9 * kBytes);
+    EXPECT_LT(memoryInUse(at::kCPU) - before, 0.1 * kBytes);
 }
 
 TEST(Safetensors, FileWithoutTensorsIsSound)

@@ -23,13 +23,13 @@ struct LoadOptions {
 /// A model ready to be evaluated or asked, with its tokenizer. For those who must not see tensors.
 class LoadedModel {
 public:
-    /// Throws: what loadBaseModel, readAdapter, attachAdapter and loadTokenizer throw.
+    /// Throws: what loadBaseModel, readAdapter and attachAdapter throw.
     explicit LoadedModel(const LoadOptions& options, const ProgressCallback& progress = {});
     ~LoadedModel();
     LoadedModel(LoadedModel&&) noexcept;
 
     const ModelConfig& config() const;
-    /// Throws: DataError if the folder has no tokenizer.
+    /// Throws: DataError if the folder has no tokenizer; FormatError if it cannot be read.
     const Tokenizer& tokenizer() const;
     bool hasTokenizer() const;
     const Llama& llama() const;
