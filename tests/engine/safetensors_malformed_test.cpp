@@ -228,7 +228,7 @@ TEST(MalformedSafetensorsFile, RandomDamageIsRefusedOrHarmless)
     const std::string text = R"(0123456789{}[]",:-.eE\unullF32BOOL)" + std::string("\0\xFF", 2);
     std::mt19937 random(7);
     int refused = 0;
-    for (int round = 0; round < 3000; ++round) {
+    for (int round = 0; round < 600; ++round) {
         std::string damaged =
             withHeader("{" + kSound + "," + entry("b", "BOOL", "[1,2]", "[8,10]") +
                            R"(,"__metadata__":{"format":"pt"}})",
@@ -251,7 +251,7 @@ TEST(MalformedSafetensorsFile, RandomDamageIsRefusedOrHarmless)
             ++refused;
         }
     }
-    EXPECT_GT(refused, 1500);
+    EXPECT_GT(refused, 300);
 }
 
 TEST(MalformedSafetensorsFile, FileThatShrinksIsAnErrorNotASignal)
