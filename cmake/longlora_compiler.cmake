@@ -14,6 +14,15 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
 endif()
 if(LONGLORA_WERROR)
     list(APPEND host_warnings -Werror)
+    # GCC 12 and 13 see overflows in the standard library's own std::string (GCC bugs 105329,
+    # 105651); these checks come from the optimiser and stay warnings.
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        list(APPEND host_warnings
+            -Wno-error=array-bounds
+            -Wno-error=restrict
+            -Wno-error=stringop-overflow
+        )
+    endif()
 endif()
 list(JOIN host_warnings "," host_warnings_for_nvcc)
 # nvcc's generated host code does not keep to -Wshadow and -Wconversion.
