@@ -191,10 +191,10 @@ PackedRows packRows(const std::vector<TokenDocument>& documents, std::int64_t le
     assert(length > 0);
     PackedRows packed =
         Packer(static_cast<std::size_t>(length), paddingId).pack(documents, packing);
-    if (packed.rows.empty()) {
+    if (packed.report.tokens < length) {
         throw DataError(fmt::format("The data has {} tokens, which do not fill one row of {}",
                                     packed.report.tokens, length),
-                        "Add data, shorten context.length, or set data.packing to documents.");
+                        "Add data or shorten context.length.");
     }
     if (!scoresAnything(packed)) {
         throw DataError(
