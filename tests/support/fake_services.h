@@ -60,7 +60,7 @@ private:
 /// A chat whose answers are scripted; each drain() hands over one more piece.
 class FakeChat : public ChatService {
 public:
-    ChatModelLoaded model{"", 256, 300'000, true};
+    ChatModelLoaded model{"", 512, 300'000, true};
     std::vector<std::string> answer = {" 48", "17", "2", "."};
     std::optional<ChatFailed> loadFailure;
     /// Every prompt that was asked, as it arrived.

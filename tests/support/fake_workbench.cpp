@@ -133,7 +133,7 @@ int main(int argc, char** argv)
     QSettings settings(ui::pathText(folder.path() / "settings.ini"), QSettings::IniFormat);
     settings.setValue(QLatin1String("theme"), options.value(QStringLiteral("theme")));
     test::FakeServices fakes;
-    fakes.chat.model.contextLength = 512;
+
     ui::MainWindow window(fakes.services(),
                           {folder.path() / "demo", folder.path() / "runs", settings});
     const QStringList size = options.value(QStringLiteral("size")).split(u'x');

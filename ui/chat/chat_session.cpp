@@ -166,6 +166,11 @@ void ChatSession::recountSoon()
 void ChatSession::recount(bool thenSend)
 {
     m_recount.stop();
+    if (m_state == State::Checking && !thenSend) {
+        // What changed meanwhile is counted when the question has gone.
+        m_recount.start();
+        return;
+    }
     if (!m_tokenizer) {
         m_budget = {};
         m_documentTokens.clear();

@@ -37,7 +37,7 @@ DataGroup::DataGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
     styleTable(*m_table);
     m_table->setSelectionMode(QAbstractItemView::ExtendedSelection);
     m_table->horizontalHeader()->setStretchLastSection(true);
-    m_table->setFixedHeight(m_table->fontMetrics().height() * 9);
+    m_table->setFixedHeight(m_table->fontMetrics().height() * 7);
     FieldRow* table = form.unlabelled("data.train", m_table, [](const RunConfig&) {});
     m_table->setObjectName(QStringLiteral("configureDataTable"));
     m_table->setAccessibleName(tr("Data files"));

@@ -50,6 +50,7 @@ HomePage::HomePage(RunTableModel& runs, bool hasDemo, QWidget* parent)
     , m_empty(makeNote(tr("No run yet. The demo makes one in about two minutes."), this))
 {
     auto* left = new QVBoxLayout;
+    left->setSpacing(6);
     left->addWidget(makeHeading(tr("LongLoRA Workbench"), 1.7, this));
     left->addWidget(makeNote(tr("Give a language model a longer context, watch it learn, and ask "
                                 "it about a long text."),

@@ -66,7 +66,7 @@ QWidget* MergePage::makeForm()
     for (const char* type : {"bf16", "f16", "fp32"}) {
         m_dtype->addItem(QLatin1String(type), QLatin1String(type));
     }
-    m_verify = named(new QCheckBox(tr("&Verify: compare logits with the unmerged model"), box),
+    m_verify = named(new QCheckBox(tr("Verif&y: compare logits with the unmerged model"), box),
                      "mergeVerify", tr("Verify the merge"));
     m_verify->setChecked(true);
     m_start = named(new QPushButton(tr("&Merge"), box), "mergeStart", tr("Merge"));

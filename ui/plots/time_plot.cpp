@@ -58,6 +58,8 @@ TimePlot::TimePlot(QWidget* parent)
     m_plot->plotLayout()->clear();
     m_plot->plotLayout()->setRowSpacing(kPanelGap);
     m_plot->setNoAntialiasingOnDrag(true);
+    // Joints of a dense line cost most of a redraw and are not seen.
+    m_plot->setPlottingHint(QCP::phFastPolylines, true);
     m_plot->setFocusPolicy(Qt::NoFocus);
     m_plot->setMouseTracking(true);
     m_plot->installEventFilter(this);

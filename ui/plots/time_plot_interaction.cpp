@@ -30,7 +30,8 @@ QPen penFor(const PlotTheme& theme, TimePlot::Line line, int colour)
     case TimePlot::Line::Dashed:
         return {stroke, 1.5, Qt::DashLine};
     case TimePlot::Line::Points:
-        return {stroke, 1.2, Qt::DotLine};
+        stroke.setAlphaF(0.6F);
+        return {stroke, 1.0};
     }
     return {};
 }

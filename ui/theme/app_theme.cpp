@@ -15,7 +15,7 @@ struct Shades {
 
 constexpr Shades kLight = {0xfff3f4f6, 0xffffffff, 0xfff2f5f9, 0xfff7f8fa, 0xff1d2126,
                            0xff5f6770, 0xff8d949c, 0xff1f6fb2, 0xff0b5fa5};
-constexpr Shades kDark = {0xff23262b, 0xff1b1d21, 0xff24282e, 0xff2f343b, 0xffe4e7eb,
+constexpr Shades kDark = {0xff2d3136, 0xff1b1d21, 0xff23262b, 0xff3c424a, 0xffe4e7eb,
                           0xffa3abb5, 0xff747c86, 0xff2b6da8, 0xff7fc1f5};
 
 QPalette makePalette(const Shades& shades)

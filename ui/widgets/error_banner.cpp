@@ -108,6 +108,7 @@ void ErrorBanner::addAction(const char* objectName, const QString& label,
     connect(button, &QPushButton::clicked, this, std::move(action));
     m_actions->insertWidget(static_cast<int>(m_actionButtons.size()), button);
     m_actionButtons.append(button);
+    button->show();
 }
 
 void ErrorBanner::clear()

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Every control has names, and no two on a page answer to the same key.
+#include "tests/ui/window_fixture.h"
+
+#include <QAbstractItemView>
+#include <QAbstractSlider>
+#include <QAbstractSpinBox>
+#include <QComboBox>
+#include <QLineEdit>
+#include <QMap>
+#include <QMenuBar>
+#include <QPlainTextEdit>
+#include <QScrollBar>
+#include <QStackedWidget>
+
+using namespace longlora;
+using test::WindowFixture;
+
+namespace {
+
+bool isControl(const QWidget& widget)
+{
+    if (qobject_cast<const QScrollBar*>(&widget) != nullptr ||
+        widget.objectName().startsWith(QLatin1String("qt_")) ||
+        widget.inherits("QComboBoxPrivateContainer") || widget.inherits("QTableCornerButton") ||
+        widget.inherits("QHeaderView") || widget.inherits("QComboBoxListView") ||
+        widget.inherits("QMenu") || widget.inherits("QMenuBar")) {
+        return false;
+    }
+    return qobject_cast<const QAbstractButton*>(&widget) != nullptr ||
+           qobject_cast<const QAbstractSpinBox*>(&widget) != nullptr ||
+           qobject_cast<const QAbstractSlider*>(&widget) != nullptr ||
+           qobject_cast<const QAbstractItemView*>(&widget) != nullptr ||
+           qobject_cast<const QComboBox*>(&widget) != nullptr ||
+           qobject_cast<const QLineEdit*>(&widget) != nullptr ||
+           qobject_cast<const QPlainTextEdit*>(&widget) != nullptr ||
+           widget.focusPolicy() == Qt::StrongFocus;
+}
+
+/// Made by Qt inside a control, which has the names.
+bool isOwnPart(const QWidget& widget)
+{
+    return widget.parentWidget() != nullptr &&
+           (qobject_cast<const QAbstractSpinBox*>(widget.parentWidget()) != nullptr ||
+            qobject_cast<const QLineEdit*>(widget.parentWidget()) != nullptr ||
+            qobject_cast<const QComboBox*>(widget.parentWidget()) != nullptr ||
+            widget.parentWidget()->inherits("QTableView"));
+}
+
+} // namespace
+
+class AccessibilityTest : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void everyControlIsNamed()
+    {
+        WindowFixture f;
+        f.startDemoRun();
+        f.fakes.training.finish();
+        QTRY_VERIFY(f.canClick("monitorMerge"));
+        int controls = 0;
+        for (const QWidget* widget : f.window->findChildren<QWidget*>()) {
+            if (!isControl(*widget) || isOwnPart(*widget)) {
+                continue;
+            }
+            ++controls;
+            const QByteArray who =
+                widget->metaObject()->className() + QByteArray(" ") + widget->objectName().toUtf8();
+            QVERIFY2(!widget->objectName().isEmpty(), who.constData());
+            QVERIFY2(!widget->accessibleName().isEmpty(), who.constData());
+        }
+        QVERIFY(controls > 80);
+    }
+
+    void objectNamesAreUnique()
+    {
+        WindowFixture f;
+        QMap<QString, int> names;
+        for (const QWidget* widget : f.window->findChildren<QWidget*>()) {
+            if (isControl(*widget) && !isOwnPart(*widget)) {
+                ++names[widget->objectName()];
+            }
+        }
+        for (auto name = names.cbegin(); name != names.cend(); ++name) {
+            QVERIFY2(name.value() == 1, qPrintable(name.key()));
+        }
+    }
+
+    void mnemonicsDoNotClashOnAPage()
+    {
+        WindowFixture f;
+        const auto* stack = f.window->findChild<QStackedWidget*>();
+        for (int page = 0; page < ui::kPageCount; ++page) {
+            QMap<QString, QString> owners;
+            const auto take = [&owners](const QString& text) {
+                const QKeySequence key = QKeySequence::mnemonic(text);
+                if (key.isEmpty()) {
+                    return;
+                }
+                const QString letter = key.toString();
+                QVERIFY2(!owners.contains(letter),
+                         qPrintable(letter + QLatin1String(": ") + text + QLatin1String(" and ") +
+                                    owners.value(letter)));
+                owners.insert(letter, text);
+            };
+            for (const QAction* action : f.window->menuBar()->actions()) {
+                take(action->text());
+            }
+            const QWidget* widget = stack->widget(page);
+            for (const QAbstractButton* button : widget->findChildren<QAbstractButton*>()) {
+                take(button->text());
+            }
+        }
+    }
+};
+
+QTEST_MAIN(AccessibilityTest)
+#include "accessibility_test.moc"
