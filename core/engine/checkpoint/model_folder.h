@@ -3,7 +3,7 @@
 
 #include "core/spec/config/model_config.h"
 
-#include <c10/core/ScalarType.h>
+#include <ATen/core/Tensor.h>
 
 #include <filesystem>
 #include <string>
