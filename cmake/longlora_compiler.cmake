@@ -8,21 +8,12 @@ endif()
 # Dependencies are SYSTEM and stay silent; every target of ours links this.
 add_library(longlora_warnings INTERFACE)
 set(host_warnings -Wall -Wextra -Wshadow -Wconversion)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    # GCC 12 cries wolf over "literal" + std::string (its bug 105651).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+    # GCC 12 and 13 cry wolf over "literal" + std::string (GCC bugs 105329 and 105651).
     list(APPEND host_warnings -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
 endif()
 if(LONGLORA_WERROR)
     list(APPEND host_warnings -Werror)
-    # GCC 12 and 13 see overflows in the standard library's own std::string (GCC bugs 105329,
-    # 105651); these checks come from the optimiser and stay warnings.
-    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-        list(APPEND host_warnings
-            -Wno-error=array-bounds
-            -Wno-error=restrict
-            -Wno-error=stringop-overflow
-        )
-    endif()
 endif()
 list(JOIN host_warnings "," host_warnings_for_nvcc)
 # nvcc's generated host code does not keep to -Wshadow and -Wconversion.
