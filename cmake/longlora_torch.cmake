@@ -62,6 +62,8 @@ if(LONGLORA_CUDA_FOUND)
     longlora_import_library(longlora::c10_cuda "${torch_lib}/libc10_cuda.so"
         longlora::c10 longlora::cudart)
     target_link_libraries(longlora_torch INTERFACE longlora::c10_cuda longlora::cudart)
+    # The kernels define it for those who link them; whoever sees LibTorch asks it too.
+    target_compile_definitions(longlora_torch INTERFACE LONGLORA_WITH_CUDA=1)
 
     if(EXISTS "${cuda_lib}/libcublas.so.13"
         AND EXISTS "${LONGLORA_TORCH_DIR}/nvidia/cudnn/lib/libcudnn.so.9"
