@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The window on scripted services: for working on the window without LibTorch.
-//   fake_workbench [--theme light|dark] [--size WxH] [--screenshots FOLDER]
+//   fake_workbench [--theme light|dark] [--size WxH] [--text PERCENT] [--screenshots FOLDER]
 // With --screenshots it walks through all pages, saves a picture of each and ends.
 
 #include "tests/support/fake_services.h"
@@ -123,9 +123,14 @@ int main(int argc, char** argv)
                        QStringLiteral("theme"), QStringLiteral("light")});
     options.addOption({QStringLiteral("size"), QStringLiteral("of the window"),
                        QStringLiteral("WxH"), QStringLiteral("1280x800")});
+    options.addOption({QStringLiteral("text"), QStringLiteral("size of the text in percent"),
+                       QStringLiteral("percent"), QStringLiteral("100")});
     options.addOption({QStringLiteral("screenshots"), QStringLiteral("save pictures here and end"),
                        QStringLiteral("folder")});
     options.process(application);
+    QFont font = QApplication::font();
+    font.setPointSizeF(font.pointSizeF() * options.value(QStringLiteral("text")).toInt() / 100.0);
+    QApplication::setFont(font);
 
     const test::TemporaryFolder folder;
     test::makeDemoFolder(folder.path() / "demo",

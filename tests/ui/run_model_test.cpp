@@ -13,7 +13,7 @@ using namespace longlora;
 
 namespace {
 
-Event event(double time, EventBody body, int rank = 0)
+Event happened(double time, EventBody body, int rank = 0)
 {
     Event result;
     result.header.rank = rank;
@@ -65,7 +65,7 @@ private Q_SLOTS:
         QSignalSpy changes(&model, &ui::RunModel::changed);
         std::vector<Event> events;
         for (const EventBody& body : test::scriptedRun(20)) {
-            events.push_back(event(1e9, body));
+            events.push_back(happened(1e9, body));
         }
         model.apply(events);
         QCOMPARE(changes.count(), 1);
@@ -78,23 +78,23 @@ private Q_SLOTS:
         RunStarted started;
         started.totalSteps = 100;
         ui::RunRecord record;
-        record.apply(event(100.0, started));
+        record.apply(happened(100.0, started));
         for (std::int64_t number = 1; number <= 60; ++number) {
             // The first steps take ten seconds, the later ones two.
             const double time =
                 100.0 + (number <= 30 ? 10.0 * double(number) : 300.0 + 2.0 * double(number - 30));
-            record.apply(event(time, step(number, 1.0)));
+            record.apply(happened(time, step(number, 1.0)));
         }
         QCOMPARE(record.secondsLeft().value(), 80.0);
-        record.apply(event(500.0, RunFinished{}));
+        record.apply(happened(500.0, RunFinished{}));
         QVERIFY(!record.secondsLeft().has_value());
     }
 
     void otherRanksDoNotMixIntoTheCurves()
     {
         ui::RunRecord record;
-        record.apply(event(1.0, step(1, 2.0)));
-        record.apply(event(1.0, step(1, 9.0), 1));
+        record.apply(happened(1.0, step(1, 2.0)));
+        record.apply(happened(1.0, step(1, 9.0), 1));
         QCOMPARE(record.steps.loss, std::vector<double>{2.0});
     }
 

@@ -15,6 +15,7 @@
 #include <QLabel>
 #include <QListWidget>
 #include <QPushButton>
+#include <QScrollArea>
 #include <QStyle>
 #include <QTableView>
 #include <QVBoxLayout>
@@ -56,11 +57,22 @@ ConsequencesPanel::ConsequencesPanel(RunDraft& draft, ConfigForm& form, QWidget*
     , m_draft(draft)
     , m_form(form)
 {
+    // What stands above the buttons scrolls where text is large; the buttons stay in sight.
+    auto* content = new QWidget(this);
+    auto* contentLayout = new QVBoxLayout(content);
+    contentLayout->setContentsMargins(0, 0, 0, 0);
+    contentLayout->addWidget(makeFigures());
+    contentLayout->addWidget(makePlan(), 1);
+    contentLayout->addWidget(makeProblems());
+    auto* scroll = named(new QScrollArea(this), "configureConsequences", tr("Consequences"));
+    scroll->setWidget(content);
+    scroll->setWidgetResizable(true);
+    scroll->setFrameShape(QFrame::NoFrame);
+    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    scroll->setMinimumWidth(content->minimumSizeHint().width());
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(10, 0, 0, 0);
-    layout->addWidget(makeFigures());
-    layout->addWidget(makePlan(), 3);
-    layout->addWidget(makeProblems());
+    layout->addWidget(scroll, 1);
     layout->addWidget(makeButtons());
     connect(&draft, &RunDraft::changed, this, &ConsequencesPanel::showDraft);
     showDraft();

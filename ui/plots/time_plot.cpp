@@ -19,6 +19,7 @@ constexpr int kPanelGap = 6;
 constexpr double kMargin = 0.06; ///< of the value range, above and below the curves
 
 constexpr int kKeyTicks = 9;
+constexpr int kDensePoints = 1000;
 
 /// Low panels have room for few labels.
 int tickCountOf(const TimePlot::Panel& panel)
@@ -58,14 +59,13 @@ TimePlot::TimePlot(QWidget* parent)
     m_plot->plotLayout()->clear();
     m_plot->plotLayout()->setRowSpacing(kPanelGap);
     m_plot->setNoAntialiasingOnDrag(true);
-    // Joints of a dense line cost most of a redraw and are not seen.
-    m_plot->setPlottingHint(QCP::phFastPolylines, true);
+
     m_plot->setFocusPolicy(Qt::NoFocus);
     m_plot->setMouseTracking(true);
     m_plot->installEventFilter(this);
     m_parts->margins = new QCPMarginGroup(m_plot);
     setFocusPolicy(Qt::StrongFocus);
-    setMinimumHeight(fontMetrics().height() * 18);
+    setMinimumHeight(fontMetrics().height() * 13);
 }
 
 TimePlot::~TimePlot() = default;
@@ -195,6 +195,12 @@ void TimePlot::refresh()
             }
             fitValues();
             showReadouts();
+            // Joints of a dense line cost most of a redraw and are not seen.
+            const bool dense = std::any_of(m_parts->series.begin(), m_parts->series.end(),
+                                           [](const Parts::SeriesParts& part) {
+                                               return part.graph->dataCount() > kDensePoints;
+                                           });
+            m_plot->setPlottingHint(QCP::phFastPolylines, dense);
             if (m_parts->hint != nullptr) {
                 m_parts->hint->setVisible(!m_parts->allKeys());
             }

@@ -23,7 +23,7 @@ QPen penFor(const PlotTheme& theme, TimePlot::Line line, int colour)
     QColor stroke = theme.series(colour);
     switch (line) {
     case TimePlot::Line::Faint:
-        stroke.setAlphaF(theme.isDark ? 0.45F : 0.35F);
+        stroke.setAlphaF(theme.isDark ? 0.6F : 0.4F);
         return {stroke, 1.0};
     case TimePlot::Line::Strong:
         return {stroke, 1.8};

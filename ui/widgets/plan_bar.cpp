@@ -113,16 +113,13 @@ void PlanBar::paintEvent(QPaintEvent*)
         return;
     }
     const double share = m_memoryBytes > 0.0 ? plannedBytes() / m_memoryBytes : 0.0;
-    painter.drawText(
-        caption, Qt::AlignLeft | Qt::AlignTop,
+    const QString text =
         m_memoryBytes > 0.0
-            ? tr("%1 planned, %2 of the memory").arg(bytesText(plannedBytes()), percentText(share))
-            : tr("%1 planned").arg(bytesText(plannedBytes())));
-    if (m_memoryBytes > 0.0) {
-        painter.drawText(caption, Qt::AlignRight | Qt::AlignTop,
-                         showsLimit ? tr("| %1").arg(bytesText(m_memoryBytes))
-                                    : tr("memory %1").arg(bytesText(m_memoryBytes)));
-    }
+            ? tr("%1 planned, %2 of the %3 here")
+                  .arg(bytesText(plannedBytes()), percentText(share), bytesText(m_memoryBytes))
+            : tr("%1 planned").arg(bytesText(plannedBytes()));
+    painter.drawText(caption, Qt::AlignLeft | Qt::AlignTop,
+                     fontMetrics().elidedText(text, Qt::ElideRight, width()));
 }
 
 bool PlanBar::event(QEvent* event)
