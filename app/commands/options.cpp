@@ -18,6 +18,8 @@ namespace longlora::app {
 
 namespace {
 
+constexpr std::string_view kSeparators = ", \t\r\n";
+
 using TakeText = std::function<void(const std::string&)>;
 
 CLI::Option* add(CLI::App& command, const OptionText& text, const std::string& doc, TakeText take)
@@ -76,16 +78,18 @@ Number checkedNumber(const std::string& option, std::string_view text, Range ran
 template <class Number, class Range>
 std::vector<Number> checkedNumbers(const std::string& option, std::string_view text, Range range)
 {
+    const std::size_t last = text.find_last_not_of(kSeparators);
+    text = text.substr(0, last == std::string_view::npos ? 0 : last + 1);
     if (text.starts_with('[') && text.ends_with(']')) {
         text = text.substr(1, text.size() - 2);
     }
     std::vector<Number> numbers;
     while (true) {
-        const std::size_t begin = text.find_first_not_of(", \t\r\n");
+        const std::size_t begin = text.find_first_not_of(kSeparators);
         if (begin == std::string_view::npos) {
             break;
         }
-        const std::size_t end = std::min(text.find_first_of(", \t\r\n", begin), text.size());
+        const std::size_t end = std::min(text.find_first_of(kSeparators, begin), text.size());
         numbers.push_back(checkedNumber<Number>(option, text.substr(begin, end - begin), range));
         text = text.substr(end);
     }

@@ -42,7 +42,7 @@ void printPlan(Console& console, const MemoryPlan& plan, const DeviceProfile& de
 
 ExitStatus plan(const PlanOptions& options, Console& console)
 {
-    const RunConfig config = readRunConfig(options.config);
+    const RunConfig config = readRunConfig(options.config, RunPurpose::Plan);
     DeviceProfile device = localCpuProfile();
     if (!options.deviceMemory.empty()) {
         device.memoryBytes = parseBytes("--device-memory", options.deviceMemory);

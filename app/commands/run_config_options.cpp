@@ -23,6 +23,23 @@ std::string absolutePath(const fs::path& path)
     return fs::absolute(path).lexically_normal().string();
 }
 
+/// Throws: ConfigError for the first error that matters to `purpose`.
+void requireSound(const RunConfig& config, const ModelConfig& model, RunPurpose purpose)
+{
+    if (purpose == RunPurpose::Train) {
+        requireValid(config, &model);
+        return;
+    }
+    for (const ConfigIssue& issue : validate(config, &model)) {
+        if (issue.severity == Severity::Error && !issue.field.starts_with("data.")) {
+            throw ConfigError(issue.field + ": " + issue.message,
+                              issue.suggestion.empty()
+                                  ? ""
+                                  : "Suggested: " + issue.field + "=" + issue.suggestion + ".");
+        }
+    }
+}
+
 } // namespace
 
 void addRunConfigOptions(CLI::App& command, RunConfigOptions& options)
@@ -33,7 +50,7 @@ void addRunConfigOptions(CLI::App& command, RunConfigOptions& options)
     command.footer(runConfigHelp());
 }
 
-RunConfig readRunConfig(const RunConfigOptions& options)
+RunConfig readRunConfig(const RunConfigOptions& options, RunPurpose purpose)
 {
     RunConfig config;
     if (!options.file.empty()) {
@@ -53,7 +70,7 @@ RunConfig readRunConfig(const RunConfigOptions& options)
         }
     }
     const ModelConfig model = readModelConfig(config.model);
-    requireValid(config, &model);
+    requireSound(config, model, purpose);
     if (config.runName.empty()) {
         config.runName = fs::path(config.model).filename().string() + "-" +
                          std::to_string(rowLength(model, config));

@@ -19,9 +19,12 @@ struct RunConfigOptions {
 };
 void addRunConfigOptions(CLI::App& command, RunConfigOptions& options);
 
+/// A plan needs no data.
+enum class RunPurpose { Plan, Train };
+
 /// The configuration that file and settings make, checked against its model, every path absolute
 /// (relative ones are relative to the working directory), the model resolved, the run named.
 /// Throws: ConfigError, FormatError, DataError.
-RunConfig readRunConfig(const RunConfigOptions& options);
+RunConfig readRunConfig(const RunConfigOptions& options, RunPurpose purpose);
 
 } // namespace longlora::app

@@ -79,7 +79,7 @@ void announceFolder(Console& console, const fs::path& folder)
 
 ExitStatus train(const TrainOptions& options, Console& console)
 {
-    const RunConfig config = readRunConfig(options.config);
+    const RunConfig config = readRunConfig(options.config, RunPurpose::Train);
     const fs::path folder = options.run.empty() ? newRunFolder(defaultRunsFolder(), config.runName)
                                                 : fs::absolute(options.run).lexically_normal();
     const ScratchRun scratch(folder, !options.dryRun || !options.run.empty());

@@ -318,7 +318,11 @@ std::vector<double> roundTicks(double low, double high, int count)
     const double rough = (high - low) / std::max(count - 1, 1);
     const double power = std::pow(10.0, std::floor(std::log10(rough)));
     const double part = rough / power;
-    const double step = power * (part <= 1.0 ? 1.0 : part <= 2.0 ? 2.0 : part <= 5.0 ? 5.0 : 10.0);
+    const double step = power * (part <= 1.0   ? 1.0
+                                 : part <= 2.0 ? 2.0
+                                 : part <= 2.5 ? 2.5
+                                 : part <= 5.0 ? 5.0
+                                               : 10.0);
     const double first = std::floor(low / step + 1e-9);
     const double last = std::ceil(high / step - 1e-9);
     std::vector<double> ticks;

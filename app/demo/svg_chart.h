@@ -28,7 +28,7 @@ struct LineChart {
     bool logY = false;
     bool percent = false;     ///< y from 0 to 1, labelled in per cent
     bool showsValues = false; ///< writes y beside each mark
-    std::vector<ChartSeries> series;
+    std::vector<ChartSeries> series = {};
 };
 
 /// One <figure> with the chart as inline SVG, axes, grid, and a legend. Colours come from CSS.

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/spec/events/event_json.h"
+#include "core/spec/run/run_directory.h"
+#include "tests/app/program.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <csignal>
+#include <sstream>
+
+namespace longlora::test {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void expectKeys(const Json& json, const std::vector<std::string>& keys)
+{
+    for (const std::string& key : keys) {
+        EXPECT_TRUE(json.contains(key)) << key << " is missing in " << json.dump();
+    }
+}
+
+class GoldenTraining : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(GoldenTraining, LossesAreTheReferences)
+{
+    const ScratchFolder scratch;
+    const std::string folder = "training/" + GetParam();
+    const Outcome outcome = run({"train", "--config", folder + "/run_config.json", "--init-adapter",
+                                 folder + "/initial_adapter", "--run", scratch / "run", "--json"});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_TRUE(outcome.err.starts_with((scratch / "run").string() + "\n"))
+        << "the run's folder comes first";
+    const Json json = outcome.json();
+    expectKeys(json, {"run", "steps", "final_loss", "losses", "tokens_per_second", "peak_bytes",
+                      "planned_peak_bytes"});
+    const Json expected = Json::parse(readFile(golden(folder + "/steps.json"))).at("losses");
+    ASSERT_EQ(json.at("losses").size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_NEAR(json.at("losses").at(i).get<double>(), expected.at(i).get<double>(), 1e-4);
+    }
+    EXPECT_TRUE(fs::exists(scratch / "run" / "adapter" / "adapter_model.safetensors"));
+    EXPECT_TRUE(fs::exists(scratch / "run" / "run.json"));
+    EXPECT_GT(json.at("peak_bytes").get<double>(), 0.0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, GoldenTraining,
+                         ::testing::Values("mha-extend-s2", "gqa-llama3-s2", "gqa-llama3-full"));
+
+TEST(TrainCommand, PrintsTheFolderFirstAndKeepsAbsolutePaths)
+{
+    const ScratchFolder scratch;
+    const Outcome outcome = run({"train", "--config", "training/mha-extend-s2/run_config.json",
+                                 "--set", "schedule.steps=1", "--run", scratch / "run"});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_TRUE(outcome.out.starts_with((scratch / "run").string() + "\n")) << outcome.out;
+    const Json config = Json::parse(readFile(scratch / "run" / "run.json"));
+    EXPECT_EQ(config.at("model"), golden("models/llama-mha").string());
+    EXPECT_EQ(config.at("schedule").at("steps"), 1);
+}
+
+TEST(TrainCommand, GoesToTheRunsFolderByDefault)
+{
+    const ScratchFolder scratch;
+    Program::Options options;
+    options.environment = {"XDG_DATA_HOME=" + scratch.path().string()};
+    const Outcome outcome = run({"train", "--config", "training/mha-extend-s2/run_config.json",
+                                 "--set", "schedule.steps=1", "--json"},
+                                options);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    const fs::path folder(outcome.json().at("run").get<std::string>());
+    EXPECT_EQ(folder.parent_path(), scratch / "longlora-workbench" / "runs");
+    EXPECT_TRUE(RunDirectory::holdsRun(folder));
+}
+
+TEST(TrainCommand, DryRunMeasuresAndKeepsNothing)
+{
+    const ScratchFolder scratch;
+    Program::Options options;
+    options.environment = {"XDG_DATA_HOME=" + scratch.path().string()};
+    const Outcome outcome =
+        run({"train", "--config", "training/mha-extend-s2/run_config.json", "--dry-run", "--json"},
+            options);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.json().at("steps"), 2);
+    EXPECT_GT(outcome.json().at("peak_bytes").get<double>(), 0.0);
+    EXPECT_FALSE(fs::exists(outcome.json().at("run").get<std::string>()));
+}
+
+/// A run that goes on until somebody ends it.
+class LongRun {
+public:
+    LongRun()
+        : m_program({"train", "--config", "training/mha-extend-s2/run_config.json", "--set",
+                     "schedule.steps=1000000", "--set", "checkpoint.every_steps=0", "--run",
+                     m_scratch / "run", "--json"})
+    {}
+
+    Program& program() { return m_program; }
+    fs::path folder() const { return m_scratch / "run"; }
+    std::string events() const { return readFile(folder() / "events.rank0.jsonl"); }
+    bool hasEvent(const std::string& part) const
+    {
+        return events().find(part) != std::string::npos;
+    }
+    void waitForSteps()
+    {
+        ASSERT_TRUE(eventually([&] { return hasEvent("\"step\":2,"); })) << m_program.errSoFar();
+    }
+    Outcome end()
+    {
+        m_program.signal(SIGTERM);
+        return m_program.wait();
+    }
+
+private:
+    ScratchFolder m_scratch;
+    Program m_program;
+};
+
+TEST(TrainCommand, EndsWithACheckpointOnSigterm)
+{
+    LongRun training;
+    training.waitForSteps();
+    const Outcome outcome = training.end();
+    EXPECT_EQ(outcome.status, 5) << outcome.err;
+    EXPECT_NE(outcome.lastErrorLine().find("stopped on request"), std::string::npos);
+    const Json json = outcome.json();
+    EXPECT_EQ(json.at("outcome"), "stopped");
+    EXPECT_EQ(json.at("losses").size(), json.at("steps").get<std::size_t>());
+    const RunDirectory run = RunDirectory::open(training.folder());
+    ASSERT_EQ(run.checkpointSteps().size(), 1U);
+    EXPECT_EQ(run.checkpointSteps().front(), json.at("steps").get<std::int64_t>());
+    EXPECT_TRUE(fs::exists(training.folder() / "checkpoints/latest/adapter_model.safetensors"));
+    EXPECT_FALSE(fs::exists(training.folder() / "adapter"));
+}
+
+TEST(TrainCommand, WritesACheckpointOnSigusr1AndGoesOn)
+{
+    LongRun training;
+    training.waitForSteps();
+    training.program().signal(SIGUSR1);
+    EXPECT_TRUE(eventually([&] { return training.hasEvent("\"type\":\"checkpoint\""); }));
+    EXPECT_TRUE(training.program().isRunning());
+    EXPECT_EQ(training.end().status, 5);
+}
+
+TEST(TrainCommand, EndsAtOnceOnASecondInterrupt)
+{
+    LongRun training;
+    training.waitForSteps();
+    ASSERT_EQ(run({"control", training.folder(), "hold"}).status, 0);
+    training.program().signal(SIGINT);
+    training.program().signal(SIGINT);
+    const int status = training.program().wait().status;
+    // The first may have been obeyed before the second came.
+    EXPECT_TRUE(status == 130 || status == 5) << status;
+}
+
+TEST(ControlCommand, HoldsResumesCheckpointsAndStops)
+{
+    LongRun training;
+    training.waitForSteps();
+    const auto control = [&](const std::string& request) {
+        return run({"control", training.folder(), request, "--wait", "60", "--json"}).json();
+    };
+    EXPECT_EQ(control("hold").at("state"), "held");
+    const std::string held = training.events();
+    EXPECT_EQ(control("checkpoint").at("obeyed"), true);
+    EXPECT_EQ(training.events().find("\"type\":\"step\"", held.size()), std::string::npos)
+        << "no step while it is held";
+    EXPECT_EQ(control("resume").at("state"), "running");
+    EXPECT_EQ(control("stop").at("state"), "finished");
+    EXPECT_EQ(training.program().wait().status, 5);
+    const Outcome late = run({"control", training.folder(), "stop"});
+    EXPECT_EQ(late.status, 3);
+    EXPECT_NE(late.lastErrorLine().find("not running"), std::string::npos);
+}
+
+TEST(EventsCommand, PrintsTheFileAndFollowsToTheEnd)
+{
+    LongRun training;
+    training.waitForSteps();
+    Program follower({"events", training.folder(), "--follow"});
+    EXPECT_TRUE(eventually([&] { return !follower.outSoFar().empty(); }));
+    training.end();
+    const Outcome followed = follower.wait();
+    EXPECT_EQ(followed.status, 0) << followed.err;
+    EXPECT_EQ(followed.out, training.events());
+    EXPECT_EQ(run({"events", training.folder()}).out, followed.out);
+    std::istringstream lines(followed.out);
+    std::string line;
+    std::int64_t sequence = 0;
+    while (std::getline(lines, line)) {
+        const auto event = eventFromJson(line);
+        ASSERT_TRUE(event) << line;
+        EXPECT_EQ(event->header.sequence, sequence++);
+    }
+}
+
+TEST(InspectCommand, TellsARun)
+{
+    LongRun training;
+    training.waitForSteps();
+    training.end();
+    const Outcome outcome = run({"inspect", training.folder(), "--json"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.json().at("kind"), "run");
+    EXPECT_EQ(outcome.json().at("outcome"), "stopped");
+}
+
+} // namespace
+
+} // namespace longlora::test
