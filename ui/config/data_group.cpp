@@ -130,7 +130,9 @@ void DataGroup::showCounts()
                       "in the next.")
                        .arg(countText((tokens + row - 1) / row), countText(row), countText(longer));
     }
-    m_summary->setText(m_files->isCounting() ? text + tr(" Counting.") : text);
+    m_summary->setText(lengths.empty() && m_files->isCounting() ? tr("Counting tokens")
+                       : m_files->isCounting()                  ? text + tr(" Counting.")
+                                                                : text);
 }
 
 void DataGroup::dragEnterEvent(QDragEnterEvent* event)

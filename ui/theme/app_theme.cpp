@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/theme/app_theme.h"
 
+#include "ui/plots/plot_theme.h"
+
 #include <QApplication>
 #include <QPalette>
 #include <QStyle>
@@ -73,8 +75,13 @@ void applyTheme(Theme theme)
         if (QApplication::style()->objectName() != kDesktopStyle) {
             QApplication::setStyle(kDesktopStyle);
         }
-        // An empty palette resolves to the one of the desktop.
-        QApplication::setPalette(QPalette());
+        // What is not set resolves to the desktop's palette; its faint text is often too faint.
+        const QPalette desktop = QApplication::style()->standardPalette();
+        QPalette palette;
+        palette.setColor(
+            QPalette::PlaceholderText,
+            blended(desktop.color(QPalette::Window), desktop.color(QPalette::WindowText), 0.64));
+        QApplication::setPalette(palette);
         return;
     }
     if (QApplication::style()->objectName() != QLatin1String("fusion")) {
