@@ -4,10 +4,10 @@
 #include "app/commands/console.h"
 #include "app/commands/processor.h"
 
-#include <iostream>
+#include <unistd.h>
 
 #include <csignal>
-#include <unistd.h>
+#include <iostream>
 
 int main(int argc, char** argv)
 {
