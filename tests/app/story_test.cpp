@@ -16,10 +16,33 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <algorithm>
 #include <filesystem>
-#include <set>
+#include <memory>
 
 namespace longlora::test {
+
+/// The real chat; counts the pieces in which answers come.
+class CountedChat : public ChatService {
+public:
+    void load(const std::filesystem::path& folder) override { m_chat->load(folder); }
+    void ask(const ChatRequest& request) override { m_chat->ask(request); }
+    void cancel() override { m_chat->cancel(); }
+    void unload() override { m_chat->unload(); }
+    std::vector<ChatEvent> drain() override
+    {
+        std::vector<ChatEvent> events = m_chat->drain();
+        pieces += std::count_if(events.begin(), events.end(), [](const ChatEvent& event) {
+            return std::holds_alternative<ChatText>(event);
+        });
+        return events;
+    }
+
+    std::int64_t pieces = 0;
+
+private:
+    std::unique_ptr<ChatService> m_chat = makeChatSession();
+};
 
 class StoryTest : public QObject {
     Q_OBJECT
@@ -51,7 +74,7 @@ private:
     void configure();
     void trainAndWatch();
     void merge();
-    void chat();
+    void chat(const CountedChat& service);
 
     QTemporaryDir m_folder;
     ui::MainWindow* m_window = nullptr;
@@ -128,17 +151,15 @@ void StoryTest::merge()
     keepPicture("merge");
 }
 
-void StoryTest::chat()
+void StoryTest::chat(const CountedChat& service)
 {
     click("mergeChat");
     QTRY_VERIFY_WITH_TIMEOUT(isReady("chatSend"), kLongest);
     QTRY_VERIFY(!find<QPlainTextEdit>("chatInput")->toPlainText().isEmpty());
     click("tourNext");
-    std::set<QString> seen;
-    QTRY_VERIFY_WITH_TIMEOUT(
-        (seen.insert(text("chatAnswer0")), text("tourTitle").startsWith(QLatin1String("Done"))),
-        kLongest);
+    QTRY_VERIFY_WITH_TIMEOUT(text("tourTitle").startsWith(QLatin1String("Done")), kLongest);
     QVERIFY(!text("chatAnswer0").isEmpty());
+    QVERIFY(service.pieces > 1);
     qInfo("%s",
           qPrintable(text("tourTitle") + QLatin1String("; the answer was:") + text("chatAnswer0")));
     keepPicture("chat");
@@ -149,9 +170,9 @@ void StoryTest::fromTheToursFirstStepToAStreamedAnswer()
     const std::filesystem::path folder(m_folder.path().toStdString());
     QSettings settings(m_folder.filePath(QStringLiteral("settings.ini")), QSettings::IniFormat);
     const auto training = app::makeInProcessTraining();
-    const auto chatService = makeChatSession();
+    CountedChat counted;
     const auto merging = app::makeMergeService();
-    const Services services{*training, *chatService, *merging};
+    const Services services{*training, counted, *merging};
     const ui::Environment environment{LONGLORA_SOURCE_DIR "/resources/demo", folder / "runs",
                                       settings};
     ui::MainWindow window(services, environment);
@@ -167,7 +188,7 @@ void StoryTest::fromTheToursFirstStepToAStreamedAnswer()
         merge();
     }
     if (!QTest::currentTestFailed()) {
-        chat();
+        chat(counted);
     }
     training->stopAndWait();
 }
