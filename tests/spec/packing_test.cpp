@@ -157,7 +157,8 @@ TEST(Packing, WholeDocumentsAreNeverDivided)
 {
     std::mt19937 random(9);
     for (int round = 0; round < 100; ++round) {
-        const std::vector<TokenDocument> documents = randomDocuments(random, 16);
+        std::vector<TokenDocument> documents = randomDocuments(random, 16);
+        documents.push_back(document(1, 16)); // enough for a row in every round
         const PackedRows packed = packRows(documents, 16, Packing::Documents, kPadding);
         std::size_t starts = 0;
         for (const TrainingRow& row : packed.rows) {

@@ -2,6 +2,7 @@
 #include "core/engine/checkpoint/new_model.h"
 
 #include "core/engine/checkpoint/base_model.h"
+#include "core/engine/model/induction_heads.h"
 #include "core/engine/model/random_model.h"
 
 namespace longlora {
@@ -11,7 +12,7 @@ void writeNewModel(const ModelConfig& config, std::int64_t seed,
                    const std::filesystem::path& tokenizerFolder)
 {
     Llama model = randomModel(config, seed, {at::kCPU, at::kFloat});
-    startWithPreviousTokenHead(model);
+    startWithInductionHeads(model);
     saveModel(model, folder, at::kFloat, tokenizerFolder);
 }
 

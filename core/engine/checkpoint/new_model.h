@@ -8,7 +8,7 @@
 
 namespace longlora {
 
-/// Writes a model with random weights (randomModel, with a head that sees the previous token) as an
+/// Writes a model with random weights (randomModel with startWithInductionHeads) as an
 /// fp32 Hugging Face folder, for training from nothing. `folder` exists; tokenizer files are copied
 /// from `tokenizerFolder`. Throws: DataError.
 void writeNewModel(const ModelConfig& config, std::int64_t seed,

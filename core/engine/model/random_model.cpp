@@ -50,26 +50,4 @@ Llama randomModel(const ModelConfig& config, std::int64_t seed, const ComputePla
     return model;
 }
 
-void startWithPreviousTokenHead(Llama& model)
-{
-    // After the norm the constant is about kConstant; four fast frequencies make the peak sharp.
-    constexpr double kConstant = 3.0;
-    constexpr double kAmplitude = 1.5;
-    constexpr std::int64_t kFrequencies = 4;
-    const ModelConfig& config = model.config;
-    const RopeFrequencies frequencies = ropeFrequencies(config.rope, config.headDim, 1);
-    const std::int64_t half = config.headDim / 2;
-    LlamaLayer& first = model.layers.front();
-    model.embedTokens.select(1, 0).fill_(kConstant * kEmbeddingDeviation);
-    first.q.weight.narrow(0, 0, config.headDim).mul_(0.1);
-    first.k.weight.narrow(0, 0, config.headDim).mul_(0.1);
-    for (std::int64_t f = 0; f < std::min(kFrequencies, half); ++f) {
-        const double angle = frequencies.inverse[static_cast<std::size_t>(f)];
-        first.q.weight[f][0] = kAmplitude * std::cos(angle);
-        first.q.weight[f + half][0] = -kAmplitude * std::sin(angle);
-        first.k.weight[f][0] = kAmplitude;
-        first.k.weight[f + half][0] = 0.0;
-    }
-}
-
 } // namespace longlora

@@ -11,9 +11,4 @@ namespace longlora {
 /// x layers) (Radford et al. 2019, sec. 2.3); embeddings 0.05; norms one.
 Llama randomModel(const ModelConfig& config, std::int64_t seed, const ComputePlace& place);
 
-/// Makes head 0 of layer 0 attend to the previous token from the start: embedding dimension 0
-/// becomes a constant that q and k turn into phases one token apart. Copying then appears after a
-/// million tokens of training instead of never, in models of this size.
-void startWithPreviousTokenHead(Llama& model);
-
 } // namespace longlora
