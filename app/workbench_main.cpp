@@ -2,6 +2,7 @@
 // longlora-workbench: the window over the engine.
 #include "app/commands/processor.h"
 #include "app/demo/demo_folder.h"
+#include "app/device_service.h"
 #include "app/in_process_training.h"
 #include "app/merge_service.h"
 #include "app/version.h"
@@ -61,7 +62,8 @@ int main(int argc, char** argv)
     const auto training = app::makeInProcessTraining();
     const auto chat = makeChatSession();
     const auto merge = app::makeMergeService();
-    const Services services{*training, *chat, *merge};
+    const auto device = app::makeDeviceService();
+    const Services services{*training, *chat, *merge, *device};
     const ui::Environment environment{app::findDemoFolder(), defaultRunsFolder(), settings};
     ui::MainWindow window(services, environment);
     window.show();

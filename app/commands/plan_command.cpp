@@ -3,6 +3,7 @@
 #include "app/commands/console.h"
 #include "app/commands/options.h"
 #include "app/commands/run_config_options.h"
+#include "app/device_service.h"
 #include "core/spec/base/units.h"
 #include "core/spec/plan/memory_planner.h"
 
@@ -34,7 +35,7 @@ void printPlan(Console& console, const MemoryPlan& plan, const DeviceProfile& de
         fmt::format("{:>12}  parameters are trained", formatCount(plan.trainableParameters)));
     console.print(
         fmt::format("{:>12}  is the largest context that fits", formatCount(plan.largestContext)));
-    console.print(fmt::format("{:>12}  per step", plan.secondsPerStep > 0.0
+    console.print(fmt::format("{:>12}  per step, about", plan.secondsPerStep > 0.0
                                                       ? formatDuration(plan.secondsPerStep)
                                                       : std::string("unknown")));
     console.print(fmt::format("{:>12}  on disk", formatBytes(plan.diskBytes)));
@@ -43,7 +44,7 @@ void printPlan(Console& console, const MemoryPlan& plan, const DeviceProfile& de
 ExitStatus plan(const PlanOptions& options, Console& console)
 {
     const RunConfig config = readRunConfig(options.config, RunPurpose::Plan);
-    DeviceProfile device = localCpuProfile();
+    DeviceProfile device = measuredCpuProfile();
     if (!options.deviceMemory.empty()) {
         device.memoryBytes = parseBytes("--device-memory", options.deviceMemory);
     }

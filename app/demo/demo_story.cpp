@@ -4,6 +4,7 @@
 #include "app/commands/console.h"
 #include "app/commands/stop_signals.h"
 #include "app/commands/training_console.h"
+#include "app/device_service.h"
 #include "core/engine/checkpoint/merge.h"
 #include "core/spec/base/units.h"
 #include "core/spec/config/config_issues.h"
@@ -78,7 +79,7 @@ private:
 
     void plan()
     {
-        m_result.device = localCpuProfile();
+        m_result.device = measuredCpuProfile();
         m_result.plan = planMemory(m_result.model, config(), m_result.device);
         m_console.note(fmt::format(
             "1/6 Plan: extend {} parameters from {} to {} tokens; {} of memory, {}",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The whole story in the real window over the real engine, by mouse and keyboard.
 #include "app/commands/processor.h"
+#include "app/device_service.h"
 #include "app/in_process_training.h"
 #include "app/merge_service.h"
 #include "core/engine/infer/chat_session.h"
@@ -172,7 +173,8 @@ void StoryTest::fromTheToursFirstStepToAStreamedAnswer()
     const auto training = app::makeInProcessTraining();
     CountedChat counted;
     const auto merging = app::makeMergeService();
-    const Services services{*training, counted, *merging};
+    const auto device = app::makeDeviceService();
+    const Services services{*training, counted, *merging, *device};
     const ui::Environment environment{LONGLORA_SOURCE_DIR "/resources/demo", folder / "runs",
                                       settings};
     ui::MainWindow window(services, environment);

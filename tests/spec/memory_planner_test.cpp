@@ -279,9 +279,18 @@ TEST(PlanMemory, TimeNeedsTheDevicesSpeed)
 {
     DeviceProfile device = deviceWith(kGiB);
     EXPECT_EQ(planMemory(tiny(), runAt(1024), device).secondsPerStep, 0);
-    device.matmulFlopsPerSecond = 1e10;
-    const MemoryPlan plan = planMemory(tiny(), runAt(1024), device);
-    EXPECT_EQ(plan.secondsPerStep, plan.flopsPerStep / 1e10);
+    device.fp32FlopsPerSecond = 1e10;
+    device.bf16FlopsPerSecond = 4e10;
+    RunConfig config = runAt(1024);
+    for (const auto& [precision, speed] :
+         std::vector<std::pair<ComputePrecision, double>>{{ComputePrecision::Auto, 1e10},
+                                                          {ComputePrecision::Fp32, 1e10},
+                                                          {ComputePrecision::Bf16, 4e10},
+                                                          {ComputePrecision::Fp64, 0.5e10}}) {
+        config.precision.compute = precision;
+        const MemoryPlan plan = planMemory(tiny(), config, device);
+        EXPECT_EQ(plan.secondsPerStep, plan.flopsPerStep / speed);
+    }
 }
 
 TEST(PlanMemory, DiskHoldsKeptCheckpointsOneInTheMakingAndTheResult)

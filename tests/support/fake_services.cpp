@@ -191,6 +191,13 @@ std::vector<ChatEvent> FakeChat::drain()
     return {first};
 }
 
+DeviceProfile FakeDevice::measure()
+{
+    DeviceProfile profile = localCpuProfile();
+    profile.fp32FlopsPerSecond = profile.bf16FlopsPerSecond = 1e11;
+    return profile;
+}
+
 FakeMerge::FakeMerge()
 {
     report.tensors = 39;

@@ -91,12 +91,19 @@ public:
     MergeReport merge(const MergeRequest& request, const ProgressCallback& progress) override;
 };
 
+/// A machine of 100 GFLOP/s.
+class FakeDevice : public DeviceService {
+public:
+    DeviceProfile measure() override;
+};
+
 struct FakeServices {
     FakeTraining training;
     FakeChat chat;
     FakeMerge merge;
+    FakeDevice device;
 
-    Services services() { return {training, chat, merge}; }
+    Services services() { return {training, chat, merge, device}; }
 };
 
 /// A demo folder around the model in `modelFolder`: model/, book.txt, held_out.txt, tour.json and

@@ -232,7 +232,7 @@ void ConsequencesPanel::showFigures()
                                       countText(rows * m_draft.rowTokens())));
     m_stepTime->setText(
         plan->secondsPerStep > 0.0
-            ? tr("%1 per step, %2 in all")
+            ? tr("about %1 per step, %2 in all")
                   .arg(durationText(plan->secondsPerStep),
                        durationText(plan->secondsPerStep *
                                     static_cast<double>(config.schedule.steps)))

@@ -94,6 +94,13 @@ void RunDraft::derive()
     }
 }
 
+void RunDraft::setDevice(const DeviceProfile& device)
+{
+    m_device = device;
+    derive();
+    Q_EMIT changed();
+}
+
 int RunDraft::errorCount() const
 {
     return static_cast<int>(

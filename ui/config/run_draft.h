@@ -43,6 +43,7 @@ public:
     bool isReadingModel() const { return m_modelJob.isRunning(); }
     const ModelConfig* model() const;
     const DeviceProfile& device() const { return m_device; }
+    void setDevice(const DeviceProfile& device);
     const std::optional<MemoryPlan>& plan() const { return m_plan; }
     const std::vector<ConfigIssue>& issues() const { return m_issues; }
     int errorCount() const;

@@ -21,7 +21,7 @@
 
 namespace longlora::ui {
 
-ConfigurePage::ConfigurePage(QWidget* parent)
+ConfigurePage::ConfigurePage(DeviceService& device, QWidget* parent)
     : QWidget(parent)
     , m_form(new ConfigForm(m_draft, this))
     , m_consequences(new ConsequencesPanel(m_draft, *m_form, this))
@@ -45,6 +45,8 @@ ConfigurePage::ConfigurePage(QWidget* parent)
 
     connect(m_consequences, &ConsequencesPanel::startRequested, this,
             &ConfigurePage::startRequested);
+    m_measuring.run([&device](const ProgressCallback&) { return device.measure(); },
+                    [this](const DeviceProfile& profile) { m_draft.setDevice(profile); });
     connect(m_consequences, &ConsequencesPanel::copyRequested, this, &ConfigurePage::copyCommand);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/spec/run/services.h"
 #include "ui/config/run_draft.h"
 
 #include <QWidget>
@@ -20,7 +21,8 @@ class ConfigurePage : public QWidget {
     Q_OBJECT
 
 public:
-    explicit ConfigurePage(QWidget* parent = nullptr);
+    /// `device` is measured once, in the background, and outlives the page.
+    explicit ConfigurePage(DeviceService& device, QWidget* parent = nullptr);
 
     RunDraft& draft() { return m_draft; }
     QSplitter& splitter() { return *m_splitter; }
@@ -39,6 +41,7 @@ private:
     void copyCommand();
 
     RunDraft m_draft;
+    BackgroundJob m_measuring;
     ConfigForm* m_form;
     ModelGroup* m_model = nullptr;
     DataFilesModel* m_files = nullptr;

@@ -282,6 +282,18 @@ DeviceProfile localCpuProfile()
     return profile;
 }
 
+double DeviceProfile::flopsPerSecond(ComputePrecision precision) const
+{
+    switch (precision == ComputePrecision::Auto ? autoPrecision : precision) {
+    case ComputePrecision::Bf16:
+        return bf16FlopsPerSecond;
+    case ComputePrecision::Fp64:
+        return fp32FlopsPerSecond / 2.0;
+    default:
+        return fp32FlopsPerSecond;
+    }
+}
+
 MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
                       const DeviceProfile& device)
 {
@@ -304,8 +316,8 @@ MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
     plan.trainableBytes = q.trained * (q.master * 4.0 + (q.compute != q.master ? q.compute : 0.0));
     plan.diskBytes = diskBytes(model, config, q);
     plan.flopsPerStep = stepFlops(model, config);
-    plan.secondsPerStep =
-        device.matmulFlopsPerSecond > 0.0 ? plan.flopsPerStep / device.matmulFlopsPerSecond : 0.0;
+    const double speed = device.flopsPerSecond(config.precision.compute);
+    plan.secondsPerStep = speed > 0.0 ? plan.flopsPerStep / speed : 0.0;
     return plan;
 }
 

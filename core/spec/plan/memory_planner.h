@@ -18,9 +18,14 @@ struct DeviceProfile {
     double memoryBytes = 0.0; ///< usable by this process
     /// Resident without a run: program and libraries.
     double programBytes = 114.0 * 1024.0 * 1024.0;
-    double matmulFlopsPerSecond = 0; ///< sustained, in the run's precision; 0: unknown
+    /// Sustained while training, as stepFlops() counts; 0: unknown.
+    double fp32FlopsPerSecond = 0.0;
+    double bf16FlopsPerSecond = 0.0;
     /// What precision.compute auto means there; never Auto.
     ComputePrecision autoPrecision = ComputePrecision::Fp32;
+
+    /// The speed in that precision; fp64 counts as half of fp32. 0: unknown.
+    double flopsPerSecond(ComputePrecision precision) const;
 };
 
 /// This machine's processor and memory. Reads /proc and the number of cores; makes no benchmark.

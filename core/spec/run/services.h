@@ -4,6 +4,7 @@
 #include "core/spec/base/progress.h"
 #include "core/spec/config/run_config.h"
 #include "core/spec/events/event_sink.h"
+#include "core/spec/plan/memory_planner.h"
 #include "core/spec/run/run_control.h"
 
 #include <cstdint>
@@ -118,11 +119,20 @@ public:
     virtual MergeReport merge(const MergeRequest& request, const ProgressCallback& progress) = 0;
 };
 
+/// Threading: measure() is called from a background thread and blocks.
+class DeviceService {
+public:
+    virtual ~DeviceService() = default;
+    /// This machine with its training speed, by a benchmark of about a second.
+    virtual DeviceProfile measure() = 0;
+};
+
 /// Everything the window needs from below; made by app/, faked by tests.
 struct Services {
     TrainingService& training;
     ChatService& chat;
     MergeService& merge;
+    DeviceService& device;
 };
 
 } // namespace longlora

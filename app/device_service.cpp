@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/device_service.h"
+
+#include "core/engine/train/training_speed.h"
+
+namespace longlora::app {
+
+namespace {
+
+class EngineDevice : public DeviceService {
+public:
+    DeviceProfile measure() override { return measuredCpuProfile(); }
+};
+
+} // namespace
+
+DeviceProfile measuredCpuProfile()
+{
+    // First: it notes what is resident before anything is computed.
+    DeviceProfile profile = localCpuProfile();
+    profile.fp32FlopsPerSecond = measureTrainingSpeed({at::kCPU, at::kFloat});
+    if (profile.autoPrecision == ComputePrecision::Bf16) {
+        profile.bf16FlopsPerSecond = measureTrainingSpeed({at::kCPU, at::kBFloat16});
+    }
+    return profile;
+}
+
+std::unique_ptr<DeviceService> makeDeviceService()
+{
+    return std::make_unique<EngineDevice>();
+}
+
+} // namespace longlora::app
