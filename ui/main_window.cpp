@@ -94,7 +94,7 @@ MainWindow::~MainWindow() = default;
 void MainWindow::makePages(const Services& services)
 {
     m_home = new HomePage(*m_runs, !m_demoFolder.empty(), m_stack);
-    m_configure = new ConfigurePage(m_stack);
+    m_configure = new ConfigurePage(services.device, m_stack);
     m_monitor = new MonitorPage(m_live, m_stack);
     m_merge = new MergePage(services.merge, m_stack);
     m_chat = new ChatPage(services.chat, m_stack);
@@ -122,6 +122,7 @@ void MainWindow::connectPages()
     connect(m_runsPage, &RunsPage::cloneRequested, this, &MainWindow::cloneRun);
     connect(m_configure, &ConfigurePage::startRequested, this, &MainWindow::startRun);
     connect(m_monitor, &MonitorPage::mergeRequested, this, &MainWindow::openMerge);
+    connect(m_monitor, &MonitorPage::chatRequested, this, &MainWindow::openChat);
     connect(m_merge, &MergePage::chatRequested, this, &MainWindow::openChat);
     connect(m_chat, &ChatPage::modelLoaded, this, &MainWindow::rememberModel);
     connect(&m_live, &LiveRun::ended, this, &MainWindow::runEnded);

@@ -38,13 +38,19 @@ private Q_SLOTS:
         ui::RunRecord record;
         std::int64_t sequence = 0;
         for (const EventBody& body : test::scriptedRun(30)) {
-            record.apply({{"run", 0, sequence, 1000.0 + double(sequence)}, body});
+            Event event;
+            event.header = {"run", 0, sequence, 1000.0 + double(sequence)};
+            event.body = body;
+            record.apply(event);
             ++sequence;
             model.show(record);
         }
         QCOMPARE(model.rowCount(), static_cast<int>(record.log.size()));
         ui::RunRecord other;
-        other.apply({{"other", 0, 0, 5.0}, Message{MessageLevel::Warning, "disk nearly full"}});
+        Event warning;
+        warning.header = {"other", 0, 0, 5.0};
+        warning.body = Message{MessageLevel::Warning, "disk nearly full"};
+        other.apply(warning);
         model.show(other);
         QCOMPARE(model.rowCount(), 1);
         QCOMPARE(textAt(model, 0, ui::EventLogModel::Text), QStringLiteral("disk nearly full"));

@@ -6,6 +6,7 @@
 #include "ui/config/run_draft.h"
 #include "ui/pages/chat_page.h"
 #include "ui/pages/configure_page.h"
+#include "ui/run/plot_tools.h"
 #include "ui/widgets/number_edit.h"
 
 #include <QApplication>
@@ -13,10 +14,12 @@
 #include <QClipboard>
 #include <QComboBox>
 #include <QDoubleSpinBox>
+#include <QImage>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListWidget>
 #include <QPlainTextEdit>
+#include <QSignalSpy>
 #include <QSpinBox>
 #include <QTableView>
 
@@ -106,6 +109,62 @@ private Q_SLOTS:
         f.click("loraPresetLongLora");
         QVERIFY(!f.find<QCheckBox>("lora.targets.down_proj")->isChecked());
         QVERIFY(textOf(f, "configureTrainable").contains(QLatin1String("10,720")));
+    }
+
+    void everyWeightCanBeTrainedInsteadOfLora()
+    {
+        WindowFixture f;
+        f.click("homeTryDemo");
+        QTRY_VERIFY(f.canClick("configureStart"));
+        auto* method = f.find<QComboBox>("method");
+        QVERIFY(f.find("lora.rank")->isVisible());
+        method->setCurrentIndex(method->findText(QStringLiteral("every weight")));
+        QVERIFY(!f.find("lora.rank")->isVisible());
+        QVERIFY(!f.find("lora.train_embeddings")->isVisible());
+        f.click("configureStart");
+        QVERIFY(f.fakes.training.config().method == TrainingMethod::Full);
+        f.fakes.training.finish();
+        // What such a run ends with is a model: there is nothing to merge.
+        QTRY_VERIFY(f.canClick("monitorChat"));
+        QVERIFY(!f.find("monitorMerge")->isVisible());
+        f.click("monitorChat");
+        QCOMPARE(f.window->currentPage(), ui::Page::Chat);
+    }
+
+    void aForecastOfTheTimeFollowsTheMeasuredSpeed()
+    {
+        WindowFixture f;
+        f.click("homeTryDemo");
+        QTRY_VERIFY(textOf(f, "configureStepTime").contains(QLatin1String("per step")));
+        QTRY_VERIFY(textOf(f, "configureStepTime").startsWith(QLatin1String("about")));
+    }
+
+    void curvesAreExportedAsPictureDrawingAndFigures()
+    {
+        WindowFixture f;
+        f.click("homeTryDemo");
+        QTRY_VERIFY(f.canClick("configureStart"));
+        f.click("configureStart");
+        f.fakes.training.finish();
+        QTRY_VERIFY(f.canClick("monitorMerge"));
+        auto* tools = f.window->findChild<ui::PlotTools*>();
+        const auto exported = [&](const char* name) {
+            const std::filesystem::path file = f.demo() / name;
+            tools->exportTo(QString::fromStdString(file.string()));
+            for (int wait = 0; wait < 100 && !std::filesystem::exists(file); ++wait) {
+                QTest::qWait(20);
+            }
+            return readWholeFile(file, 1 << 22);
+        };
+        QVERIFY(QImage::fromData(QByteArray::fromStdString(exported("curves.png"))).width() > 200);
+        QVERIFY(exported("curves.svg").find("</svg>") != std::string::npos);
+        const std::string figures = exported("figures.csv");
+        QVERIFY(figures.find("loss") != std::string::npos);
+        QVERIFY(std::count(figures.begin(), figures.end(), '\n') > 3);
+        QSignalSpy failures(tools, &ui::PlotTools::exportFailed);
+        tools->exportTo(QStringLiteral("/nonexistent/curves.png"));
+        QCOMPARE(failures.count(), 1);
+        QVERIFY(f.find("monitorProblem")->isVisible());
     }
 
     void problemsStandBesideTheirFieldAndBlockTheStart()

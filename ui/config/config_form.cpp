@@ -230,6 +230,10 @@ template FieldRow* ConfigForm::choice(const char*, const QList<std::pair<Packing
 template FieldRow* ConfigForm::choice(const char*, const QList<std::pair<ScheduleKind, QString>>&);
 template FieldRow* ConfigForm::choice(const char*,
                                       const QList<std::pair<ComputePrecision, QString>>&);
+template FieldRow* ConfigForm::choice(const char*,
+                                      const QList<std::pair<TrainingMethod, QString>>&);
+template FieldRow* ConfigForm::choice(const char*,
+                                      const QList<std::pair<RecomputeLevel, QString>>&);
 
 FieldRow* ConfigForm::custom(const char* key, QWidget* editor,
                              std::function<void(const RunConfig&)> show)

@@ -125,5 +125,7 @@ template GroupEdge& fieldValue(RunConfig&, std::string_view);
 template Packing& fieldValue(RunConfig&, std::string_view);
 template ScheduleKind& fieldValue(RunConfig&, std::string_view);
 template ComputePrecision& fieldValue(RunConfig&, std::string_view);
+template TrainingMethod& fieldValue(RunConfig&, std::string_view);
+template RecomputeLevel& fieldValue(RunConfig&, std::string_view);
 
 } // namespace longlora::ui

@@ -32,21 +32,29 @@ QString costText(std::int64_t count, double bytes)
 } // namespace
 
 LoraGroup::LoraGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
-    : QGroupBox(tr("LoRA"), parent)
+    : QGroupBox(tr("Trained weights"), parent)
     , m_draft(draft)
     , m_embeddings(named(new QLabel(this), "configureEmbeddingCount", tr("Cost of embeddings")))
     , m_norms(named(new QLabel(this), "configureNormCount", tr("Cost of norms")))
 {
     FlowGrid* grid = makeFieldGrid(*this);
-    grid->addWidget(form.integer("lora.rank"));
-    grid->addWidget(form.real("lora.alpha"));
+    grid->addWidget(
+        form.choice<TrainingMethod>("method", {{TrainingMethod::Lora, tr("LoRA")},
+                                               {TrainingMethod::Full, tr("every weight")}}));
+    m_loraRows = {form.integer("lora.rank"), form.real("lora.alpha"), form.real("lora.dropout"),
+                  form.real("lora.b_learning_rate_ratio")};
+    for (QWidget* row : std::as_const(m_loraRows)) {
+        grid->addWidget(row);
+    }
 
     setFaint(m_embeddings);
     setFaint(m_norms);
     auto* costs = new QGridLayout;
-    costs->addWidget(form.check("lora.train_embeddings"), 0, 0);
+    FieldRow* embeddings = form.check("lora.train_embeddings");
+    FieldRow* norms = form.check("lora.train_norms");
+    costs->addWidget(embeddings, 0, 0);
     costs->addWidget(m_embeddings, 0, 1);
-    costs->addWidget(form.check("lora.train_norms"), 1, 0);
+    costs->addWidget(norms, 1, 0);
     costs->addWidget(m_norms, 1, 1);
     costs->setColumnStretch(1, 1);
     m_embeddings->setWordWrap(true);
@@ -54,7 +62,9 @@ LoraGroup::LoraGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
 
     auto* layout = new QVBoxLayout(this);
     layout->addLayout(grid);
-    layout->addWidget(form.custom("lora.targets", makeTargets(), [](const RunConfig&) {}));
+    QWidget* targets = form.custom("lora.targets", makeTargets(), [](const RunConfig&) {});
+    layout->addWidget(targets);
+    m_loraRows.append({targets, embeddings, norms, m_embeddings, m_norms});
     layout->addLayout(costs);
     connect(&draft, &RunDraft::changed, this, &LoraGroup::showDraft);
     showDraft();
@@ -109,6 +119,9 @@ void LoraGroup::setTargets(const std::vector<std::string>& targets)
 
 void LoraGroup::showDraft()
 {
+    for (QWidget* row : std::as_const(m_loraRows)) {
+        row->setVisible(m_draft.config().method == TrainingMethod::Lora);
+    }
     const std::vector<std::string>& chosen = m_draft.config().lora.targets;
     for (QCheckBox* check : std::as_const(m_targets)) {
         const QSignalBlocker blocker(check);

@@ -15,7 +15,8 @@ namespace longlora::ui {
 class ConfigForm;
 class RunDraft;
 
-/// Rank, alpha, target modules with presets, embeddings and norms with what they cost.
+/// LoRA or every weight; rank, alpha, target modules with presets, embeddings and norms with what
+/// they cost.
 /// `draft` and `form` outlive it.
 class LoraGroup : public QGroupBox {
     Q_OBJECT
@@ -29,6 +30,7 @@ private:
     void showDraft();
 
     RunDraft& m_draft;
+    QList<QWidget*> m_loraRows; ///< without a meaning when every weight is trained
     QList<QCheckBox*> m_targets;
     QLabel* m_embeddings;
     QLabel* m_norms;

@@ -28,6 +28,7 @@ OptimisationGroup::OptimisationGroup(ConfigForm& form, QWidget* parent)
     grid->addWidget(form.integer("batch.accumulation"));
     grid->addWidget(form.real("optimizer.beta1"));
     grid->addWidget(form.real("optimizer.beta2"));
+    grid->addWidget(form.real("optimizer.epsilon"));
     grid->addWidget(form.real("optimizer.weight_decay"));
     grid->addWidget(form.real("optimizer.clip_norm"));
     grid->addWidget(form.integer("evaluation.every_steps", tr("never")));
@@ -38,7 +39,7 @@ OptimisationGroup::OptimisationGroup(ConfigForm& form, QWidget* parent)
 }
 
 DeviceGroup::DeviceGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
-    : QGroupBox(tr("Device and precision"), parent)
+    : QGroupBox(tr("Memory and device"), parent)
 {
     auto* layout = new QVBoxLayout(this);
     FlowGrid* grid = makeFieldGrid(*this);
@@ -47,6 +48,10 @@ DeviceGroup::DeviceGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
                                                    {ComputePrecision::Bf16, tr("bf16")},
                                                    {ComputePrecision::Fp32, tr("fp32")},
                                                    {ComputePrecision::Fp64, tr("fp64")}}));
+    grid->addWidget(
+        form.choice<RecomputeLevel>("memory.recompute", {{RecomputeLevel::Auto, tr("automatic")},
+                                                         {RecomputeLevel::None, tr("none")},
+                                                         {RecomputeLevel::Full, tr("full")}}));
     auto* device =
         named(new QLabel(toQString(draft.device().name), this), "configureDevice", tr("Device"));
     grid->addWidget(new FieldRow(tr("Device"), device));

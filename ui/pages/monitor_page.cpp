@@ -36,6 +36,7 @@ MonitorPage::MonitorPage(LiveRun& live, QWidget* parent)
     , m_tools(new PlotTools(*m_plots, this))
     , m_log(new EventLogModel(this))
     , m_merge(named(new QPushButton(tr("&Merge"), this), "monitorMerge", tr("Merge this run")))
+    , m_chat(named(new QPushButton(tr("Cha&t"), this), "monitorChat", tr("Chat with its model")))
     , m_splitter(named(new QSplitter(Qt::Vertical, this), "monitorSplitter", tr("Curves and log")))
 {
     auto* empty =
@@ -63,6 +64,8 @@ MonitorPage::MonitorPage(LiveRun& live, QWidget* parent)
     });
     connect(m_controls, &RunControls::requested, this, &MonitorPage::request);
     connect(m_merge, &QPushButton::clicked, this, &MonitorPage::requestMerge);
+    connect(m_chat, &QPushButton::clicked, this,
+            [this] { Q_EMIT chatRequested(pathText(folder() / record().finished->adapter)); });
     connect(m_tools, &PlotTools::notice, this, &MonitorPage::notice);
     connect(m_tools, &PlotTools::exportFailed, this, [this](const QString& why) {
         m_banner->show({tr("The export failed"), why, tr("Choose another place."), {}});
@@ -75,6 +78,7 @@ QWidget* MonitorPage::makeRunView()
     auto* actions = new QHBoxLayout;
     actions->addWidget(m_controls);
     actions->addWidget(m_merge);
+    actions->addWidget(m_chat);
     actions->addStretch();
     m_splitter->addWidget(m_plots);
     m_splitter->addWidget(makeLog());
@@ -171,6 +175,11 @@ bool MonitorPage::canControl()
     return !record().isFinished() && (m_showsLive ? m_live.isRunning() : m_viewer.isRunning());
 }
 
+RunConfig MonitorPage::config()
+{
+    return m_showsLive ? m_live.config() : m_viewer.config().value_or(RunConfig{});
+}
+
 void MonitorPage::showRun()
 {
     const bool any = !folder().empty();
@@ -183,7 +192,10 @@ void MonitorPage::showRun()
     m_plots->show(record());
     m_log->show(record());
     const std::optional<RunFinished>& end = record().finished;
-    m_merge->setVisible(end && end->outcome != RunOutcome::Failed && !end->adapter.empty());
+    const bool usable = end && end->outcome != RunOutcome::Failed && !end->adapter.empty();
+    const bool isModel = usable && config().method == TrainingMethod::Full;
+    m_merge->setVisible(usable && !isModel);
+    m_chat->setVisible(isModel);
     if (end && !m_endShown) {
         m_endShown = true;
         showEnd();
@@ -211,10 +223,8 @@ void MonitorPage::request(ControlRequest request)
 
 void MonitorPage::requestMerge()
 {
-    const std::string base =
-        m_showsLive ? m_live.config().model : m_viewer.config().value_or(RunConfig{}).model;
     const std::filesystem::path adapter = folder() / record().finished->adapter;
-    Q_EMIT mergeRequested(toQString(base), pathText(adapter));
+    Q_EMIT mergeRequested(toQString(config().model), pathText(adapter));
 }
 
 } // namespace longlora::ui

@@ -36,6 +36,8 @@ public:
 Q_SIGNALS:
     /// The finished run's base and its adapter.
     void mergeRequested(const QString& base, const QString& adapter);
+    /// The model of a finished run that trained every weight: nothing to merge.
+    void chatRequested(const QString& model);
     void notice(const QString& text);
 
 private:
@@ -46,6 +48,7 @@ private:
     const std::filesystem::path& folder() const;
     QString stateText();
     bool canControl();
+    RunConfig config();
     void showAnother();
     void showRun();
     void request(ControlRequest request);
@@ -64,6 +67,7 @@ private:
     PlotTools* m_tools;
     EventLogModel* m_log;
     QPushButton* m_merge;
+    QPushButton* m_chat;
     QSplitter* m_splitter;
 };
 

@@ -23,6 +23,8 @@ public:
     explicit PlotTools(RunPlots& plots, QWidget* parent = nullptr);
     /// The run that the curves show.
     void setModel(const RunModel& model) { m_model = &model; }
+    /// Curves as .svg, figures as .csv (in the background), else curves as PNG.
+    void exportTo(const QString& file);
 
 Q_SIGNALS:
     void notice(const QString& text);
@@ -30,7 +32,6 @@ Q_SIGNALS:
 
 private:
     const RunRecord& record() const;
-    void exportTo(const QString& file);
     void chooseExport();
 
     RunPlots& m_plots;
