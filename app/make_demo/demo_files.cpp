@@ -30,6 +30,7 @@ constexpr std::int64_t kTokensPerStep = 4096;
 /// Small enough for the activations of a layer to stay in the cache.
 constexpr std::int64_t kTokensPerMicroBatch = 1024;
 constexpr const char* kBookKey = "73914";
+constexpr const char* kPassageBegins = "MASTER.\n";
 
 /// Short rows first: copying is learnt where the way back is short.
 struct Stage {
@@ -39,10 +40,10 @@ struct Stage {
     ScheduleKind schedule;
 };
 constexpr std::array<Stage, 4> kStages{{
-    {64, 700, 3e-3, ScheduleKind::Constant},
-    {128, 700, 3e-3, ScheduleKind::Constant},
-    {kBaseContext, 1800, 3e-3, ScheduleKind::Cosine},
-    {kBaseContext, 1000, 2e-3, ScheduleKind::Cosine},
+    {64, 400, 3e-3, ScheduleKind::Constant},
+    {128, 500, 3e-3, ScheduleKind::Constant},
+    {kBaseContext, 2000, 3e-3, ScheduleKind::Cosine},
+    {kBaseContext, 1300, 2e-3, ScheduleKind::Cosine},
 }};
 
 ModelConfig baseConfig()
@@ -197,17 +198,29 @@ RunConfig extensionConfig()
     return config;
 }
 
-/// The opening of the book, with the key in its first third, short enough for the extended context.
-std::string bookWithKey(const DemoCorpus& corpus, const Tokenizer& tokenizer)
+/// The book with the key in a line of its own, some way into the first scene.
+std::string bookWithKey(const DemoCorpus& corpus)
 {
-    const std::size_t begin = corpus.book.find("MASTER.\n");
-    std::string text = corpus.book.substr(begin);
-    const std::int64_t room = kBaseContext * kContextFactor - 64;
-    while (static_cast<std::int64_t>(tokenizer.encode(text, true).size()) > room) {
-        text.resize(text.rfind('\n', text.size() - std::max<std::size_t>(2, text.size() / 50)) + 1);
-    }
-    const std::size_t keyAt = text.find('\n', text.size() / 5) + 1;
+    constexpr std::size_t kCharactersBefore = 400;
+    std::string text = corpus.book;
+    const std::size_t scene = text.find(kPassageBegins);
+    const std::size_t keyAt = text.find('\n', scene + kCharactersBefore) + 1;
     return text.insert(keyAt, demoKeyLine(kBookKey));
+}
+
+/// As much of the book, from its first words spoken, as the extended context holds beside a few
+/// questions and answers.
+std::string passageOf(const std::string& book, const Tokenizer& tokenizer)
+{
+    constexpr std::int64_t kQuestions = 128;
+    std::string text = book.substr(book.find(kPassageBegins));
+    const std::int64_t room = kBaseContext * kContextFactor - kQuestions;
+    // No token is longer than a word and a blank; the rest goes line by line.
+    text.resize(text.rfind('\n', static_cast<std::size_t>(8 * room)) + 1);
+    while (static_cast<std::int64_t>(tokenizer.encode(text, true).size()) > room) {
+        text.resize(text.rfind('\n', text.size() - 2) + 1);
+    }
+    return text;
 }
 
 void writeTexts(const DemoPaths& paths, const Tokenizer& tokenizer, const DemoCorpus& corpus,
@@ -215,13 +228,15 @@ void writeTexts(const DemoPaths& paths, const Tokenizer& tokenizer, const DemoCo
 {
     const std::int64_t length = kBaseContext * kContextFactor;
     PracticeRows practice(tokenizer, corpus.training, static_cast<std::uint64_t>(seed) + 1);
-    practice.writeTexts(paths.out / "train.jsonl", 400, length);
+    practice.writeLongRows(paths.out / "train.jsonl", 400, length);
     PracticeRows validation(tokenizer, corpus.heldOut, static_cast<std::uint64_t>(seed) + 2);
-    validation.writeTexts(paths.out / "validation.jsonl", 8, length);
+    validation.writeLongRows(paths.out / "validation.jsonl", 8, length);
     writeFileAtomically(paths.out / "heldout.txt", corpus.heldOut);
-    writeFileAtomically(paths.out / "book.txt", bookWithKey(corpus, tokenizer));
+    const std::string book = bookWithKey(corpus);
+    writeFileAtomically(paths.out / "book.txt", book);
+    writeFileAtomically(paths.out / "passage.txt", passageOf(book, tokenizer));
     const nlohmann::ordered_json tour{
-        {"document", "book.txt"},
+        {"document", "passage.txt"},
         {"question", demoQuestion()},
         {"expected", kBookKey},
         {"note", "This model has 0.9 million parameters and was trained for minutes on plays. It "

@@ -36,6 +36,11 @@ PracticeRows::PracticeRows(const Tokenizer& tokenizer, const std::string& text, 
     m_digits.erase(m_digits.begin(), m_digits.end() - 10);
 }
 
+std::string PracticeRows::line(const Row& row)
+{
+    return nlohmann::json{{"input_ids", row.ids}, {"labels", row.labels}}.dump() + '\n';
+}
+
 PracticeRows::Row PracticeRows::passage(std::int64_t length)
 {
     const auto count = static_cast<std::size_t>(length);
@@ -80,7 +85,8 @@ PracticeRows::Row PracticeRows::passageTwice(std::int64_t length)
 PasskeyPrompt PracticeRows::passKeyPrompt(std::int64_t tokens)
 {
     const auto seed = static_cast<std::int64_t>(m_generator() >> 2U);
-    const double depth = fraction() * fraction();
+    // Far back, where it is hardest to find: a fifth at the very beginning.
+    const double depth = below(5) == 0 ? 0.0 : fraction() * fraction();
     double characters = kCharactersPerToken * static_cast<double>(tokens);
     for (;;) {
         const PasskeyPrompt prompt =
@@ -93,10 +99,10 @@ PasskeyPrompt PracticeRows::passKeyPrompt(std::int64_t tokens)
     }
 }
 
-PracticeRows::Row PracticeRows::passKey(std::int64_t length)
+PracticeRows::Row PracticeRows::passKey(std::int64_t length, double leastPart)
 {
-    const auto tokens =
-        static_cast<std::int64_t>((0.5 + 0.5 * fraction()) * static_cast<double>(length));
+    const double part = leastPart + (1.0 - leastPart) * fraction();
+    const auto tokens = static_cast<std::int64_t>(part * static_cast<double>(length));
     const PasskeyPrompt prompt = passKeyPrompt(std::max<std::int64_t>(tokens, 62));
     // The same question again until the row is full.
     std::string text = answered(prompt);
@@ -106,12 +112,18 @@ PracticeRows::Row PracticeRows::passKey(std::int64_t length)
     Row row;
     row.ids = m_tokenizer.encode(text, true);
     row.ids.resize(static_cast<std::size_t>(length), *m_tokenizer.eosId());
-    // Scored are the digits of answers: all but those of the line that plants the key.
+    row.labels.assign(row.ids.size(), kIgnoredLabel);
+    // Scored are answers with the blank before and the stop behind them: all digits but those of
+    // the line that plants the key.
     std::size_t digits = 0;
-    for (const TokenId id : row.ids) {
-        const bool isDigit = std::find(m_digits.begin(), m_digits.end(), id) != m_digits.end();
+    for (std::size_t i = 1; i + 1 < row.ids.size(); ++i) {
+        const bool isDigit =
+            std::find(m_digits.begin(), m_digits.end(), row.ids[i]) != m_digits.end();
         digits += isDigit ? 1 : 0;
-        row.labels.push_back(isDigit && digits > prompt.answer.size() ? id : kIgnoredLabel);
+        if (isDigit && digits > prompt.answer.size()) {
+            std::copy_n(row.ids.begin() + static_cast<std::ptrdiff_t>(i) - 1, 3,
+                        row.labels.begin() + static_cast<std::ptrdiff_t>(i) - 1);
+        }
     }
     return row;
 }
@@ -138,8 +150,8 @@ void PracticeRows::write(const std::filesystem::path& file, std::int64_t count, 
                         : kind < 45 ? randomTwice(length)
                         : kind < 50 ? passageTwice(length)
                         : kind < 60 ? digitsAgain(length)
-                                    : passKey(length);
-        lines += nlohmann::json{{"input_ids", row.ids}, {"labels", row.labels}}.dump() + '\n';
+                                    : passKey(length, 0.5);
+        lines += line(row);
     }
     writeFileAtomically(file, lines);
 }
@@ -156,15 +168,14 @@ std::string PracticeRows::passageText(std::int64_t tokens)
     return text;
 }
 
-void PracticeRows::writeTexts(const std::filesystem::path& file, std::int64_t count,
-                              std::int64_t length)
+void PracticeRows::writeLongRows(const std::filesystem::path& file, std::int64_t count,
+                                 std::int64_t length)
 {
     std::string lines;
     for (std::int64_t i = 0; i < count; ++i) {
         // BOS is counted by encode; EOS comes on top.
-        const std::string text =
-            i % 2 == 0 ? answered(passKeyPrompt(length - 1)) : passageText(length - 1);
-        lines += nlohmann::json{{"text", text}}.dump() + '\n';
+        lines += i % 2 == 0 ? line(passKey(length, 0.8))
+                            : nlohmann::json{{"text", passageText(length - 1)}}.dump() + '\n';
     }
     writeFileAtomically(file, lines);
 }

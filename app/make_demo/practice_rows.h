@@ -22,19 +22,22 @@ public:
     /// keys to be found, most of them far back. Throws: DataError.
     void write(const std::filesystem::path& file, std::int64_t count, std::int64_t length);
 
-    /// Writes `count` documents of just under `length` tokens as JSONL of text: passages and pass
-    /// keys in turn, for extending the context.
-    void writeTexts(const std::filesystem::path& file, std::int64_t count, std::int64_t length);
+    /// Writes `count` rows of at most `length` tokens, for extending the context: passages as text,
+    /// and in turn pass keys as input_ids of which the answers alone are scored. (A model that is
+    /// scored on the planted digits too, which nobody can know, unlearns to find them.)
+    void writeLongRows(const std::filesystem::path& file, std::int64_t count, std::int64_t length);
 
 private:
     struct Row {
         std::vector<TokenId> ids;
         std::vector<std::int64_t> labels;
     };
+    static std::string line(const Row& row);
     Row passage(std::int64_t length);
     Row randomTwice(std::int64_t length);
     Row passageTwice(std::int64_t length);
-    Row passKey(std::int64_t length);
+    /// From `leastPart` of the row on it is passage and key; the rest asks again.
+    Row passKey(std::int64_t length, double leastPart);
     Row digitsAgain(std::int64_t length);
     PasskeyPrompt passKeyPrompt(std::int64_t tokens);
     std::string passageText(std::int64_t tokens);
