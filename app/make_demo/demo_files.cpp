@@ -185,10 +185,10 @@ RunConfig extensionConfig()
     config.context.length = kBaseContext * kContextFactor;
     config.context.rope = ContextRope::Llama3;
     config.attention.group = kBaseContext;
-    config.attention.fullFinalFraction = 0.4;
+    config.attention.fullFinalFraction = 0.5;
     config.optimizer.learningRate = 4e-3;
     config.schedule.kind = ScheduleKind::Cosine;
-    config.schedule.steps = 100;
+    config.schedule.steps = 150;
     config.schedule.warmupSteps = 5;
     config.batch.microBatch = 4;
     config.batch.accumulation = 1;
@@ -239,8 +239,9 @@ void writeTexts(const DemoPaths& paths, const Tokenizer& tokenizer, const DemoCo
         {"document", "passage.txt"},
         {"question", demoQuestion()},
         {"expected", kBookKey},
-        {"note", "This model has 0.9 million parameters and was trained for minutes on plays. It "
-                 "cannot converse; it can find a pass key that stands in the text."}};
+        {"note",
+         "This model has about a million parameters and was trained for minutes on plays. It "
+         "cannot converse; it can find a pass key that stands in the text."}};
     writeFileAtomically(paths.out / "tour.json", tour.dump(2) + "\n");
     writeFileAtomically(paths.out / "run_config.json", runConfigToJson(extensionConfig()) + "\n");
 }

@@ -160,6 +160,8 @@ void resetPeakMemory(const at::Device& device)
     }
 #endif
     if (device.is_cpu()) {
+        // What earlier work left free in the heap is not the next one's.
+        malloc_trim(0);
         // "5" resets the high-water mark of the resident set (proc(5)); refused in some containers.
         std::ofstream("/proc/self/clear_refs") << "5";
     }

@@ -32,6 +32,7 @@ at::ScalarType dtypeFromName(const std::string& name);
 double memoryInUse(const at::Device& device);
 /// Highest value so far of the same measure. On CPU since resetPeakMemory, if the kernel allows it.
 double peakMemory(const at::Device& device);
+/// On CPU it also gives the heap's free memory back first.
 void resetPeakMemory(const at::Device& device);
 
 } // namespace longlora
