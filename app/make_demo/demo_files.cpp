@@ -188,13 +188,13 @@ RunConfig extensionConfig()
     config.attention.fullFinalFraction = 0.5;
     config.optimizer.learningRate = 4e-3;
     config.schedule.kind = ScheduleKind::Cosine;
-    config.schedule.steps = 150;
+    config.schedule.steps = 300;
     config.schedule.warmupSteps = 5;
     config.batch.microBatch = 4;
     config.batch.accumulation = 1;
     config.precision.compute = ComputePrecision::Fp32;
-    config.evaluation.everySteps = 20;
-    config.checkpoint.everySteps = 50;
+    config.evaluation.everySteps = 30;
+    config.checkpoint.everySteps = 100;
     return config;
 }
 
@@ -228,7 +228,7 @@ void writeTexts(const DemoPaths& paths, const Tokenizer& tokenizer, const DemoCo
 {
     const std::int64_t length = kBaseContext * kContextFactor;
     PracticeRows practice(tokenizer, corpus.training, static_cast<std::uint64_t>(seed) + 1);
-    practice.writeLongRows(paths.out / "train.jsonl", 400, length);
+    practice.writeLongRows(paths.out / "train.jsonl", 1200, length);
     PracticeRows validation(tokenizer, corpus.heldOut, static_cast<std::uint64_t>(seed) + 2);
     validation.writeLongRows(paths.out / "validation.jsonl", 8, length);
     writeFileAtomically(paths.out / "heldout.txt", corpus.heldOut);

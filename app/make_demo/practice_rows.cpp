@@ -99,7 +99,7 @@ PasskeyPrompt PracticeRows::passKeyPrompt(std::int64_t tokens)
     }
 }
 
-PracticeRows::Row PracticeRows::passKey(std::int64_t length, double leastPart, bool scoresText)
+PracticeRows::Row PracticeRows::passKey(std::int64_t length, double leastPart)
 {
     const double part = leastPart + (1.0 - leastPart) * fraction();
     const auto tokens = static_cast<std::int64_t>(part * static_cast<double>(length));
@@ -113,9 +113,6 @@ PracticeRows::Row PracticeRows::passKey(std::int64_t length, double leastPart, b
     row.ids = m_tokenizer.encode(text, true);
     row.ids.resize(static_cast<std::size_t>(length), *m_tokenizer.eosId());
     row.labels.assign(row.ids.size(), kIgnoredLabel);
-    if (scoresText) {
-        row.labels.assign(row.ids.begin(), row.ids.end());
-    }
     // Scored are answers with the blank before and the stop behind them: all digits but those of
     // the line that plants the key.
     std::size_t digits = 0;
@@ -123,9 +120,7 @@ PracticeRows::Row PracticeRows::passKey(std::int64_t length, double leastPart, b
         const bool isDigit =
             std::find(m_digits.begin(), m_digits.end(), row.ids[i]) != m_digits.end();
         digits += isDigit ? 1 : 0;
-        if (isDigit && digits <= prompt.answer.size()) {
-            row.labels[i] = kIgnoredLabel;
-        } else if (isDigit) {
+        if (isDigit && digits > prompt.answer.size()) {
             std::copy_n(row.ids.begin() + static_cast<std::ptrdiff_t>(i) - 1, 3,
                         row.labels.begin() + static_cast<std::ptrdiff_t>(i) - 1);
         }
@@ -155,7 +150,7 @@ void PracticeRows::write(const std::filesystem::path& file, std::int64_t count, 
                         : kind < 45 ? randomTwice(length)
                         : kind < 50 ? passageTwice(length)
                         : kind < 60 ? digitsAgain(length)
-                                    : passKey(length, 0.5, false);
+                                    : passKey(length, 0.5);
         lines += line(row);
     }
     writeFileAtomically(file, lines);
@@ -179,7 +174,7 @@ void PracticeRows::writeLongRows(const std::filesystem::path& file, std::int64_t
     std::string lines;
     for (std::int64_t i = 0; i < count; ++i) {
         // BOS is counted by encode; EOS comes on top.
-        lines += i % 2 == 0 ? line(passKey(length, 0.8, true))
+        lines += i % 2 == 0 ? line(passKey(length, 0.8))
                             : nlohmann::json{{"text", passageText(length - 1)}}.dump() + '\n';
     }
     writeFileAtomically(file, lines);

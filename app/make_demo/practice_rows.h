@@ -37,7 +37,7 @@ private:
     Row randomTwice(std::int64_t length);
     Row passageTwice(std::int64_t length);
     /// From `leastPart` of the row on it is passage and key; the rest asks again.
-    Row passKey(std::int64_t length, double leastPart, bool scoresText);
+    Row passKey(std::int64_t length, double leastPart);
     Row digitsAgain(std::int64_t length);
     PasskeyPrompt passKeyPrompt(std::int64_t tokens);
     std::string passageText(std::int64_t tokens);
