@@ -28,13 +28,13 @@ protected:
         return messageOf<DataError>([&] { attachAdapter(m_model, m_adapter, fingerprint); });
     }
 
-    Llama m_model = test::goldenModel("llama-gqa-llama3");
+    DecoderModel m_model = test::goldenModel("llama-gqa-llama3");
     Adapter m_adapter = readAdapter(golden("adapters/gqa-plain"));
 };
 
 TEST_F(Attaching, CastsToTheModelsDtype)
 {
-    Llama model = test::goldenModel("llama-gqa-llama3", at::kBFloat16);
+    DecoderModel model = test::goldenModel("llama-gqa-llama3", at::kBFloat16);
     attachAdapter(model, m_adapter);
     EXPECT_EQ(model.layers[0].q.lora->a.scalar_type(), at::kBFloat16);
     EXPECT_EQ(model.embedTokens.scalar_type(), at::kBFloat16);
@@ -115,7 +115,7 @@ protected:
         m_adapter.replaced[kEmbedding] = at::full({512, 64}, 0.25);
     }
     TemporaryFolder m_folder;
-    Llama m_model;
+    DecoderModel m_model;
     Adapter m_adapter;
     at::Tensor m_old;
 };

@@ -77,7 +77,7 @@ TEST_P(GoldenAdapter, GivesTheLogitsOfPeft)
     const auto& [base, name] = GetParam();
     const auto expected = SafetensorsFile::open(golden("adapters/" + name + "/logits.safetensors"));
     const at::Tensor ids = expected.tensor("ids").unsqueeze(0);
-    Llama model = test::goldenModel(base);
+    DecoderModel model = test::goldenModel(base);
     const at::Tensor before = forwardLogits(model, ids, {}).squeeze(0);
     EXPECT_LT(test::logitError(before, expected.tensor("logits_base")), 1e-4);
 

@@ -35,7 +35,7 @@ class CachedForwardOf : public testing::TestWithParam<Case> {
 protected:
     /// Largest error of prefill of the first tokens and decoding of the others, one by one,
     /// against one forward pass over all of them.
-    static double errorAgainstWhole(const Llama& model, std::int64_t chunk)
+    static double errorAgainstWhole(const DecoderModel& model, std::int64_t chunk)
     {
         constexpr std::size_t kPrompt = 29;
         const Ids ids = randomIds(41, model.config.vocabularySize, 3);
@@ -82,7 +82,7 @@ TEST(CachedForward, DynamicScalingUsesTheFrequenciesOfTheWholeLength)
     rope.kind = RopeKind::Dynamic;
     rope.factor = 2.0;
     rope.originalMaxPositionEmbeddings = 16;
-    const Llama model = randomLlama(4, 2, at::kDouble, rope);
+    const DecoderModel model = randomLlama(4, 2, at::kDouble, rope);
     const Ids ids = randomIds(40, 61, 5);
     const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
     CachedForward cached(model, 9);
@@ -103,7 +103,7 @@ TEST(CachedForward, DynamicScalingUsesTheFrequenciesOfTheWholeLength)
 
 TEST(CachedForward, ReadsOnlyWhatThePreviousTextDidNotBeginWith)
 {
-    const Llama model = randomLlama(8, 2, at::kDouble);
+    const DecoderModel model = randomLlama(8, 2, at::kDouble);
     const Ids first = randomIds(60, 61, 11);
     Ids second = firstOf(first, 25);
     const Ids tail = randomIds(30, 61, 12);
@@ -129,7 +129,7 @@ TEST(CachedForward, ReadsOnlyWhatThePreviousTextDidNotBeginWith)
 
 TEST(CachedForward, DecodedTokensBelongToTheNextPromptsBeginning)
 {
-    const Llama model = randomLlama(4, 2, at::kDouble);
+    const DecoderModel model = randomLlama(4, 2, at::kDouble);
     const Ids ids = randomIds(30, 61, 13);
     CachedForward cached(model);
     cached.prefill(firstOf(ids, 20), 25);
@@ -144,7 +144,7 @@ TEST(CachedForward, DecodedTokensBelongToTheNextPromptsBeginning)
 
 TEST(CachedForward, GrowingKeepsWhatIsHeld)
 {
-    const Llama model = randomLlama(4, 2, at::kDouble);
+    const DecoderModel model = randomLlama(4, 2, at::kDouble);
     const Ids ids = randomIds(700, 61, 17);
     CachedForward cached(model, 100);
     cached.prefill(firstOf(ids, 200), 200);
@@ -161,7 +161,7 @@ TEST(CachedForward, GrowingKeepsWhatIsHeld)
 
 TEST(CachedForward, AnotherRotaryEmbeddingForgetsTheCache)
 {
-    Llama model = randomLlama(4, 2, at::kDouble);
+    DecoderModel model = randomLlama(4, 2, at::kDouble);
     const Ids ids = randomIds(20, 61, 19);
     CachedForward cached(model);
     cached.prefill(ids, 20);
@@ -175,7 +175,7 @@ TEST(CachedForward, AnotherRotaryEmbeddingForgetsTheCache)
 
 TEST(CachedForward, TellsProgressBeforeTheFirstChunkAndAfterEach)
 {
-    const Llama model = randomLlama(4, 2, at::kFloat);
+    const DecoderModel model = randomLlama(4, 2, at::kFloat);
     const Ids ids = randomIds(20, 61, 23);
     CachedForward cached(model, 8);
     std::vector<std::int64_t> done;
@@ -194,7 +194,7 @@ TEST(CachedForward, TellsProgressBeforeTheFirstChunkAndAfterEach)
 
 TEST(CachedForward, CancelsWithinOneChunkAndGoesOnFromThere)
 {
-    const Llama model = randomLlama(8, 2, at::kDouble);
+    const DecoderModel model = randomLlama(8, 2, at::kDouble);
     const Ids ids = randomIds(50, 61, 29);
     CachedForward cached(model, 8);
     const ProgressCallback stop = [](const Progress& progress) { return progress.done < 24; };
@@ -208,7 +208,7 @@ TEST(CachedForward, CancelsWithinOneChunkAndGoesOnFromThere)
 
 TEST(CachedForward, RefusesACacheThatDoesNotFit)
 {
-    const Llama model = randomLlama(4, 2, at::kFloat);
+    const DecoderModel model = randomLlama(4, 2, at::kFloat);
     const Ids ids = randomIds(5, 61, 31);
     CachedForward cached(model);
     cached.prefill(ids, 5);
@@ -225,7 +225,7 @@ TEST(CachedForward, RefusesACacheThatDoesNotFit)
 
 TEST(CachedForward, NamesTheIdThatIsOutsideTheVocabulary)
 {
-    const Llama model = randomLlama(4, 2, at::kFloat);
+    const DecoderModel model = randomLlama(4, 2, at::kFloat);
     EXPECT_NO_THROW(requireInVocabulary(Ids{0, 60}, model));
     for (const TokenId bad : {61, -1}) {
         try {

@@ -31,7 +31,7 @@ RunConfig configFor(const Case& c)
 }
 
 /// Two rows, some positions not scored.
-TrainingBatch batchFor(const Case& c, const Llama& model, std::int64_t length)
+TrainingBatch batchFor(const Case& c, const DecoderModel& model, std::int64_t length)
 {
     at::Tensor ids = (at::arange(2 * length) * 37 + 11).remainder(300).view({2, length});
     at::Tensor targets = at::full_like(ids, kIgnoredLabel);
@@ -56,7 +56,7 @@ void moveLora(TrainableSet& trainables)
     trainables.publish();
 }
 
-std::vector<at::Tensor> endToEndGradients(Llama& model, TrainableSet& trainables,
+std::vector<at::Tensor> endToEndGradients(DecoderModel& model, TrainableSet& trainables,
                                           const TrainingBatch& batch, double scale)
 {
     const at::AutoGradMode recording(true);
@@ -72,7 +72,7 @@ std::vector<at::Tensor> endToEndGradients(Llama& model, TrainableSet& trainables
         return segmentedAttention(q, k, v, batch.layout);
     };
     at::Tensor hidden = embed(model, batch.ids);
-    for (const LlamaLayer& layer : model.layers) {
+    for (const DecoderLayer& layer : model.layers) {
         hidden = layerForward(layer, config, hidden, rotary, attend);
     }
     const at::Tensor logProbabilities = at::log_softmax(headForward(model, hidden), -1);
@@ -88,7 +88,7 @@ class LayerDriverGradients : public testing::TestWithParam<Case> {};
 TEST_P(LayerDriverGradients, EqualEndToEndAutograd)
 {
     const Case& c = GetParam();
-    Llama model = test::goldenModel(c.model, at::kDouble);
+    DecoderModel model = test::goldenModel(c.model, at::kDouble);
     TrainableSet trainables(model, configFor(c));
     moveLora(trainables);
     const TrainingBatch batch = batchFor(c, model, 53);
@@ -121,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(LayerDriver, TiedHeadAndEmbeddingShareOneGradient)
 {
-    Llama model = test::goldenModel("llama-mha", at::kDouble);
+    DecoderModel model = test::goldenModel("llama-mha", at::kDouble);
     model.lmHead = model.embedTokens;
     Case c{"llama-mha", TrainingMethod::Full, {}, {}, RecomputeLevel::Full};
     TrainableSet trainables(model, configFor(c));

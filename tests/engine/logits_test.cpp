@@ -26,7 +26,7 @@ class GoldenLogits : public testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenLogits, EqualTheReferenceForEveryAttention)
 {
-    const Llama model = test::goldenModel(GetParam());
+    const DecoderModel model = test::goldenModel(GetParam());
     for (const std::string suffix : {"", "-long"}) {
         const auto file =
             SafetensorsFile::open(golden("logits/" + GetParam() + suffix + ".safetensors"));
@@ -62,7 +62,7 @@ TEST_P(GoldenLogits, GradientsOfTheLayerDriverEqualTheReference)
     at::Tensor targets = at::full_like(ids, -100);
     targets.narrow(1, 0, length - 1).copy_(ids.narrow(1, 1, length - 1));
     for (const std::string kind : {"full", "s2_clipped_g24"}) {
-        Llama model = test::goldenModel(GetParam());
+        DecoderModel model = test::goldenModel(GetParam());
         TrainableSet trainables(model, fullTraining());
         LayerDriver driver(model, trainables, RecomputeLevel::Full);
         const AttentionSpec spec = specOf("x_" + kind);
@@ -94,7 +94,7 @@ INSTANTIATE_TEST_SUITE_P(LlamaFamily, GoldenLogits,
 
 TEST(Leak, ClippedEdgeNeverSeesALaterTokenAndCircularDoes)
 {
-    const Llama model = test::goldenModel("llama-mha", at::kDouble);
+    const DecoderModel model = test::goldenModel("llama-mha", at::kDouble);
     const at::Tensor ids = at::arange(7, 7 + 40).unsqueeze(0);
     at::Tensor changed = ids.clone();
     changed[0][30] = 300;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/config/run_config.h"
 
 #include <filesystem>
@@ -37,7 +37,8 @@ Adapter readAdapter(const std::filesystem::path& folder);
 /// with. Throws: DataError if it is of another base: module missing, shape unlike, fingerprint
 /// unlike (only where the adapter has one and `modelFingerprint` is not empty), rope of the model
 /// neither the adapter's nor its base's; the message says which.
-void attachAdapter(Llama& model, const Adapter& adapter, const std::string& modelFingerprint = {});
+void attachAdapter(DecoderModel& model, const Adapter& adapter,
+                   const std::string& modelFingerprint = {});
 
 /// What is written beside the tensors.
 struct AdapterDescription {

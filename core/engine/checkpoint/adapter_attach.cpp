@@ -117,7 +117,7 @@ ModelConfig configWithAdapter(const ModelConfig& base, const Adapter& adapter,
     return config;
 }
 
-void attachAdapter(Llama& model, const Adapter& adapter, const std::string& modelFingerprint)
+void attachAdapter(DecoderModel& model, const Adapter& adapter, const std::string& modelFingerprint)
 {
     ModelConfig base = model.config;
     base.tiedEmbeddings = model.headIsTied();

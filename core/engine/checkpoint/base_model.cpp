@@ -43,11 +43,11 @@ at::Tensor placed(const at::Tensor& stored, const std::string& name, const Compu
 
 } // namespace
 
-Llama loadBaseModel(const std::filesystem::path& folder, const ComputePlace& place,
-                    const ProgressCallback& progress)
+DecoderModel loadBaseModel(const std::filesystem::path& folder, const ComputePlace& place,
+                           const ProgressCallback& progress)
 {
     const c10::NoGradGuard noGradients;
-    Llama model;
+    DecoderModel model;
     model.config = readModelConfig(folder);
     const WeightFiles files = WeightFiles::open(folder, model.config);
     model.layers.resize(static_cast<std::size_t>(model.config.layerCount));
@@ -90,7 +90,7 @@ std::string baseFingerprint(const std::filesystem::path& folder)
     return hash.hex();
 }
 
-void saveModel(Llama& model, const std::filesystem::path& folder, at::ScalarType dtype,
+void saveModel(DecoderModel& model, const std::filesystem::path& folder, at::ScalarType dtype,
                const std::filesystem::path& tokenizerFolder)
 {
     forEachLinear(model, [](const std::string& name, const LoraLinear& linear) {

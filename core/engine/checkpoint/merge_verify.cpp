@@ -57,7 +57,7 @@ public:
 
     void runLayer(std::int64_t index)
     {
-        LlamaLayer& layer = m_model.layers[static_cast<std::size_t>(index)];
+        DecoderLayer& layer = m_model.layers[static_cast<std::size_t>(index)];
         const std::string prefix = "model.layers." + std::to_string(index) + ".";
         forEachWeight(m_model, [&](const std::string& name, at::Tensor& weight) {
             if (name.starts_with(prefix)) {
@@ -74,7 +74,7 @@ public:
             return segmentedAttention(q, k, v, m_layout);
         };
         m_hidden = layerForward(layer, m_model.config, m_hidden, m_rotary, attend);
-        layer = LlamaLayer{};
+        layer = DecoderLayer{};
     }
 
     void loadHead()
@@ -97,7 +97,7 @@ private:
 
     const MergeSource& m_source;
     AttentionLayout m_layout;
-    Llama m_model; ///< holds the ends and at most one layer
+    DecoderModel m_model; ///< holds the ends and at most one layer
     RotaryTable m_rotary;
     at::Tensor m_hidden;
 };

@@ -2,7 +2,7 @@
 #include "core/engine/infer/cached_forward.h"
 
 #include "core/engine/attention/segmented_attention.h"
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/base/error.h"
 
 #include <ATen/core/grad_mode.h>
@@ -69,7 +69,7 @@ std::int64_t commonBeginning(std::span<const TokenId> a, std::span<const TokenId
 
 } // namespace
 
-CachedForward::CachedForward(const Llama& model, std::int64_t chunkTokens)
+CachedForward::CachedForward(const DecoderModel& model, std::int64_t chunkTokens)
     : m_model(model)
     , m_chunkTokens(chunkTokens > 0           ? chunkTokens
                     : model.device().is_cpu() ? kChunkTokensCpu
@@ -169,7 +169,7 @@ at::Tensor CachedForward::logitsOfLast(const at::Tensor& hidden) const
     return logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
 }
 
-void requireInVocabulary(std::span<const TokenId> ids, const Llama& model)
+void requireInVocabulary(std::span<const TokenId> ids, const DecoderModel& model)
 {
     const std::int64_t rows = model.embedTokens.size(0);
     const auto unknown =

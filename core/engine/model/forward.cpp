@@ -11,7 +11,8 @@
 
 namespace longlora {
 
-at::Tensor forwardHidden(const Llama& model, const at::Tensor& ids, const AttentionSpec& attention)
+at::Tensor forwardHidden(const DecoderModel& model, const at::Tensor& ids,
+                         const AttentionSpec& attention)
 {
     const c10::NoGradGuard noGradients;
     const ModelConfig& config = model.config;
@@ -23,20 +24,22 @@ at::Tensor forwardHidden(const Llama& model, const at::Tensor& ids, const Attent
         return segmentedAttention(q, k, v, layout);
     };
     at::Tensor hidden = embed(model, ids);
-    for (const LlamaLayer& layer : model.layers) {
+    for (const DecoderLayer& layer : model.layers) {
         hidden = layerForward(layer, config, hidden, rotary, attend);
     }
     return hidden;
 }
 
-at::Tensor forwardLogits(const Llama& model, const at::Tensor& ids, const AttentionSpec& attention)
+at::Tensor forwardLogits(const DecoderModel& model, const at::Tensor& ids,
+                         const AttentionSpec& attention)
 {
     const c10::NoGradGuard noGradients;
     const at::Tensor logits = headForward(model, forwardHidden(model, ids, attention));
     return logits.to(model.dtype() == at::kDouble ? at::kDouble : at::kFloat);
 }
 
-at::Tensor tokenLosses(const Llama& model, const at::Tensor& hidden, const at::Tensor& targets)
+at::Tensor tokenLosses(const DecoderModel& model, const at::Tensor& hidden,
+                       const at::Tensor& targets)
 {
     const c10::NoGradGuard noGradients;
     std::vector<at::Tensor> losses;

@@ -33,10 +33,10 @@ at::Tensor normalMatrix(const WeightShape& shape, const ModelConfig& config,
 
 } // namespace
 
-Llama randomModel(const ModelConfig& config, std::int64_t seed, const ComputePlace& place)
+DecoderModel randomModel(const ModelConfig& config, std::int64_t seed, const ComputePlace& place)
 {
     auto generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed));
-    Llama model;
+    DecoderModel model;
     model.config = config;
     model.layers.resize(static_cast<std::size_t>(config.layerCount));
     const std::vector<WeightShape> shapes = weightShapes(config);

@@ -13,7 +13,7 @@
 
 namespace longlora {
 
-ChunkedLoss chunkedLossAndGradient(const Llama& model, const at::Tensor& hidden,
+ChunkedLoss chunkedLossAndGradient(const DecoderModel& model, const at::Tensor& hidden,
                                    const at::Tensor& targets, double gradientScale,
                                    at::Tensor normGradient, at::Tensor headGradient)
 {

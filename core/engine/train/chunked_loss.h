@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/plan/loss_chunk.h"
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +16,7 @@ struct ChunkedLoss {
 /// Shapes: hidden [tokens, hidden]; targets [tokens]. Gradients are of lossSum x gradientScale and
 /// are added to `normGradient` and `headGradient` (fp32 or fp64) where these are defined. Source:
 /// chunked like Wijmans et al. 2024 (arXiv:2411.09009), sec. 4, without its sparsity.
-ChunkedLoss chunkedLossAndGradient(const Llama& model, const at::Tensor& hidden,
+ChunkedLoss chunkedLossAndGradient(const DecoderModel& model, const at::Tensor& hidden,
                                    const at::Tensor& targets, double gradientScale,
                                    at::Tensor normGradient, at::Tensor headGradient);
 

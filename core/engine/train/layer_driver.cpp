@@ -13,7 +13,7 @@
 
 namespace longlora {
 
-LayerDriver::LayerDriver(Llama& model, TrainableSet& trainables, RecomputeLevel recompute)
+LayerDriver::LayerDriver(DecoderModel& model, TrainableSet& trainables, RecomputeLevel recompute)
     : m_model(model)
     , m_trainables(trainables)
     , m_keepGraphs(recompute == RecomputeLevel::None)

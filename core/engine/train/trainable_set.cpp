@@ -34,7 +34,7 @@ std::int64_t layerOf(const std::string& name)
 
 } // namespace
 
-TrainableSet::TrainableSet(Llama& model, const RunConfig& config)
+TrainableSet::TrainableSet(DecoderModel& model, const RunConfig& config)
 {
     if (config.method == TrainingMethod::Full) {
         m_headIsTied = model.headIsTied();
@@ -54,7 +54,7 @@ TrainableSet::TrainableSet(Llama& model, const RunConfig& config)
     indexLayers(model.layers.size());
 }
 
-void TrainableSet::addLora(Llama& model, const RunConfig& config)
+void TrainableSet::addLora(DecoderModel& model, const RunConfig& config)
 {
     const LoraConfig& lora = config.lora;
     m_loraScale = lora.alpha / static_cast<double>(lora.rank);

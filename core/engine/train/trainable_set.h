@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/config/run_config.h"
 
 #include <map>
@@ -27,7 +27,7 @@ public:
     /// Adds LoRA pairs (A uniform, B zero: Hu et al. 2021, sec. 4.1; seeded) to `model`, or takes
     /// every weight for method full. A trained embedding of a tied model is untied from its frozen
     /// head (LoRA only). Throws: ConfigError if nothing is trained.
-    TrainableSet(Llama& model, const RunConfig& config);
+    TrainableSet(DecoderModel& model, const RunConfig& config);
 
     std::vector<Trainable>& items() noexcept { return m_items; }
     const std::vector<Trainable>& items() const noexcept { return m_items; }
@@ -54,7 +54,7 @@ public:
 
 private:
     void add(std::string name, at::Tensor& weight, double ratio, bool decays);
-    void addLora(Llama& model, const RunConfig& config);
+    void addLora(DecoderModel& model, const RunConfig& config);
     void indexLayers(std::size_t layerCount);
     at::Tensor gradientOf(const std::string& name) const;
 

@@ -54,7 +54,7 @@ TrainingBatch makeBatch(const std::vector<const TrainingRow*>& rows, const Atten
             attentionLayout(attention, headCount, batch, length, documents)};
 }
 
-Trainer::Trainer(Llama& model, TrainableSet& trainables, const RunConfig& config,
+Trainer::Trainer(DecoderModel& model, TrainableSet& trainables, const RunConfig& config,
                  std::vector<TrainingRow> rows, std::int64_t totalSteps)
     : m_model(model)
     , m_trainables(trainables)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Shapes: B batch, S seq, H heads, K kv heads, D head_dim.
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 
 #include "core/engine/tensor/kernel_bridge.h"
 
@@ -17,7 +17,7 @@ std::string layerPrefix(std::size_t index)
     return "model.layers." + std::to_string(index) + ".";
 }
 
-void forEachLayerLinear(LlamaLayer& layer, const std::string& prefix,
+void forEachLayerLinear(DecoderLayer& layer, const std::string& prefix,
                         const std::function<void(const std::string&, LoraLinear&)>& visit)
 {
     visit(prefix + "self_attn.q_proj", layer.q);
@@ -31,11 +31,12 @@ void forEachLayerLinear(LlamaLayer& layer, const std::string& prefix,
 
 } // namespace
 
-void forEachWeight(Llama& model, const std::function<void(const std::string&, at::Tensor&)>& visit)
+void forEachWeight(DecoderModel& model,
+                   const std::function<void(const std::string&, at::Tensor&)>& visit)
 {
     visit("model.embed_tokens.weight", model.embedTokens);
     for (std::size_t i = 0; i < model.layers.size(); ++i) {
-        LlamaLayer& layer = model.layers[i];
+        DecoderLayer& layer = model.layers[i];
         const std::string prefix = layerPrefix(i);
         visit(prefix + "input_layernorm.weight", layer.inputNorm);
         forEachLayerLinear(layer, prefix, [&](const std::string& name, LoraLinear& linear) {
@@ -49,7 +50,8 @@ void forEachWeight(Llama& model, const std::function<void(const std::string&, at
     }
 }
 
-void forEachLinear(Llama& model, const std::function<void(const std::string&, LoraLinear&)>& visit)
+void forEachLinear(DecoderModel& model,
+                   const std::function<void(const std::string&, LoraLinear&)>& visit)
 {
     for (std::size_t i = 0; i < model.layers.size(); ++i) {
         forEachLayerLinear(model.layers[i], layerPrefix(i), visit);
@@ -82,12 +84,12 @@ std::vector<WeightShape> weightShapes(const ModelConfig& config)
     return shapes;
 }
 
-at::Tensor embed(const Llama& model, const at::Tensor& ids)
+at::Tensor embed(const DecoderModel& model, const at::Tensor& ids)
 {
     return at::embedding(model.embedTokens, ids);
 }
 
-at::Tensor layerForward(const LlamaLayer& layer, const ModelConfig& config,
+at::Tensor layerForward(const DecoderLayer& layer, const ModelConfig& config,
                         const at::Tensor& hidden, const RotaryTable& rotary, const Attend& attend)
 {
     const std::int64_t batch = hidden.size(0);
@@ -114,7 +116,7 @@ at::Tensor layerForward(const LlamaLayer& layer, const ModelConfig& config,
     return attended + layer.down.forward(activated);
 }
 
-at::Tensor headForward(const Llama& model, const at::Tensor& hidden)
+at::Tensor headForward(const DecoderModel& model, const at::Tensor& hidden)
 {
     return at::linear(fusedRmsNorm(hidden, model.finalNorm, model.config.rmsNormEpsilon),
                       model.lmHead);

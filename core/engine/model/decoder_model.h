@@ -12,7 +12,7 @@
 namespace longlora {
 
 /// One decoder layer's tensors. Norm weights [hidden].
-struct LlamaLayer {
+struct DecoderLayer {
     at::Tensor inputNorm;
     LoraLinear q, k, v, o;
     at::Tensor postAttentionNorm;
@@ -21,10 +21,10 @@ struct LlamaLayer {
 
 /// A decoder model as plain tensors. All of one dtype on one device; weights do not require
 /// gradients unless something is trained.
-struct Llama {
+struct DecoderModel {
     ModelConfig config;
     at::Tensor embedTokens; ///< [vocabulary, hidden]; rows may exceed the tokenizer's
-    std::vector<LlamaLayer> layers;
+    std::vector<DecoderLayer> layers;
     at::Tensor finalNorm; ///< [hidden]
     at::Tensor lmHead;    ///< [vocabulary, hidden]; the same tensor as embedTokens when tied
 
@@ -36,9 +36,11 @@ struct Llama {
 /// Every base weight under its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"), in
 /// file order; "lm_head.weight" only if it is a tensor of its own. Load, save, merge, the optimizer
 /// and the planner's check all walk the model through here.
-void forEachWeight(Llama& model, const std::function<void(const std::string&, at::Tensor&)>& visit);
+void forEachWeight(DecoderModel& model,
+                   const std::function<void(const std::string&, at::Tensor&)>& visit);
 /// Every linear map of the layers under its module name ("model.layers.0.self_attn.q_proj").
-void forEachLinear(Llama& model, const std::function<void(const std::string&, LoraLinear&)>& visit);
+void forEachLinear(DecoderModel& model,
+                   const std::function<void(const std::string&, LoraLinear&)>& visit);
 
 /// The shape `config` demands of each weight, in forEachWeight's order (head only if untied).
 struct WeightShape {
@@ -53,11 +55,11 @@ using Attend =
     std::function<at::Tensor(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)>;
 
 /// Shapes: ids [batch, seq] int64 -> [batch, seq, hidden].
-at::Tensor embed(const Llama& model, const at::Tensor& ids);
+at::Tensor embed(const DecoderModel& model, const at::Tensor& ids);
 /// One layer. Shapes: hidden [batch, seq, hidden] -> the same. Differentiable.
-at::Tensor layerForward(const LlamaLayer& layer, const ModelConfig& config,
+at::Tensor layerForward(const DecoderLayer& layer, const ModelConfig& config,
                         const at::Tensor& hidden, const RotaryTable& rotary, const Attend& attend);
 /// Final norm and head. Shapes: hidden [..., hidden] -> [..., vocabulary].
-at::Tensor headForward(const Llama& model, const at::Tensor& hidden);
+at::Tensor headForward(const DecoderModel& model, const at::Tensor& hidden);
 
 } // namespace longlora
