@@ -66,6 +66,32 @@ TEST_F(Attaching, MissingModulesAndWeightsAreRefused)
     EXPECT_TRUE(holds(refusal(), "embed_tokens.weight is [320, 64], the adapter's [321, 64]"));
 }
 
+TEST_F(Attaching, EveryModuleThatIsSaidToBeTrainedMustBeThere)
+{
+    m_adapter.replaced.erase("model.layers.1.input_layernorm.weight");
+    EXPECT_TRUE(holds(refusal(), "lacks model.layers.1.input_layernorm.weight, though its "
+                                 "modules_to_save lists norm"))
+        << refusal();
+    m_model = test::goldenModel("qwen3");
+    m_adapter = readAdapter(golden("adapters/qwen3-norms"));
+    m_adapter.replaced.erase("model.layers.1.self_attn.k_norm.weight");
+    EXPECT_TRUE(holds(refusal(), "lacks model.layers.1.self_attn.k_norm.weight")) << refusal();
+    m_model = test::goldenModel("gpt-neox");
+    m_adapter = readAdapter(golden("adapters/neox"));
+    m_adapter.replaced.erase("gpt_neox.layers.0.post_attention_layernorm.bias");
+    EXPECT_TRUE(holds(refusal(), "lacks gpt_neox.layers.0.post_attention_layernorm.bias"));
+    EXPECT_FALSE(m_model.layers[0].qkv.lora.has_value()) << "nothing was changed";
+}
+
+TEST_F(Attaching, AdaptersOfAnotherFamilyAreRefusedByName)
+{
+    m_model = test::goldenModel("gpt-neox");
+    EXPECT_TRUE(holds(refusal(), "it has no module model.layers.0.self_attn.k_proj")) << refusal();
+    m_model = test::goldenModel("llama-gqa-llama3");
+    m_adapter = readAdapter(golden("adapters/neox"));
+    EXPECT_TRUE(holds(refusal(), "it has no module gpt_neox.layers.0.attention.dense"));
+}
+
 TEST_F(Attaching, UpdateOfTheHeadIsRefused)
 {
     m_adapter.pairs["lm_head"] = {at::zeros({8, 64}), at::zeros({320, 8}), 1.0};

@@ -40,13 +40,13 @@ TEST(BaseModel, LoadsShardsIntoTheirPlaces)
     const auto weights = test::goldenWeights("llama-gqa-llama3");
     EXPECT_FALSE(model.headIsTied());
     std::size_t visited = 0;
-    forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
-        EXPECT_TRUE(at::equal(weight, weights.at(name))) << name;
+    forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
+        EXPECT_TRUE(at::equal(weight, weights.at(shape.name))) << shape.name;
         ++visited;
     });
     EXPECT_EQ(visited, weights.size());
     std::int64_t parameters = 0;
-    forEachWeight(model, [&](const std::string&, at::Tensor& w) { parameters += w.numel(); });
+    forEachWeight(model, [&](const WeightShape&, at::Tensor& w) { parameters += w.numel(); });
     EXPECT_EQ(parameters, model.config.parameterCount());
 }
 
@@ -56,8 +56,8 @@ TEST(BaseModel, ConvertsToTheDtypeAskedFor)
     for (const auto dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
         DecoderModel model = loadBaseModel(golden("models/llama-linear"), {at::kCPU, dtype});
         EXPECT_EQ(model.dtype(), dtype);
-        forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
-            EXPECT_TRUE(at::equal(weight, weights.at(name).to(dtype))) << name;
+        forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
+            EXPECT_TRUE(at::equal(weight, weights.at(shape.name).to(dtype))) << shape.name;
         });
     }
     EXPECT_EQ(WeightFiles::open(golden("models/llama-linear"),
@@ -72,8 +72,9 @@ TEST(BaseModel, TiedHeadIsTheEmbeddingItself)
     test::writeTiedModel(folder.path());
     DecoderModel model = loadBaseModel(folder.path(), kPlace);
     EXPECT_TRUE(model.headIsTied());
-    forEachWeight(model,
-                  [](const std::string& name, at::Tensor&) { EXPECT_NE(name, "lm_head.weight"); });
+    forEachWeight(model, [](const WeightShape& shape, at::Tensor&) {
+        EXPECT_NE(shape.part, ModelPart::Head);
+    });
     EXPECT_EQ(forwardLogits(model, at::zeros({1, 3}, at::kLong), {}).size(2), 512);
 }
 
@@ -308,9 +309,10 @@ TEST(SaveModel, WhatWasSavedLoadsEqual)
         saveModel(model, folder.path(), dtype, golden("models/tiny-shakespeare"));
         DecoderModel back = loadBaseModel(folder.path(), {at::kCPU, dtype});
         std::map<std::string, at::Tensor> saved;
-        forEachWeight(back, [&](const std::string& name, at::Tensor& w) { saved[name] = w; });
-        forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
-            EXPECT_TRUE(at::equal(saved.at(name), weight.to(dtype))) << name;
+        forEachWeight(back,
+                      [&](const WeightShape& shape, at::Tensor& w) { saved[shape.name] = w; });
+        forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
+            EXPECT_TRUE(at::equal(saved.at(shape.name), weight.to(dtype))) << shape.name;
         });
         EXPECT_EQ(back.config.rope, model.config.rope);
         EXPECT_EQ(back.config.contextLength(), model.config.contextLength());

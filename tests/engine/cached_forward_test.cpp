@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/checkpoint/base_model.h"
 #include "core/engine/infer/cached_forward.h"
 #include "core/engine/model/forward.h"
 #include "core/spec/base/error.h"
@@ -8,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <numeric>
 
 namespace longlora {
@@ -31,26 +33,25 @@ struct Case {
     std::int64_t chunk;
 };
 
-class CachedForwardOf : public testing::TestWithParam<Case> {
-protected:
-    /// Largest error of prefill of the first tokens and decoding of the others, one by one,
-    /// against one forward pass over all of them.
-    static double errorAgainstWhole(const DecoderModel& model, std::int64_t chunk)
-    {
-        constexpr std::size_t kPrompt = 29;
-        const Ids ids = randomIds(41, model.config.vocabularySize, 3);
-        const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
-        CachedForward cached(model, chunk);
-        at::Tensor logits = cached.prefill(firstOf(ids, kPrompt), 41);
-        double error = relativeError(logits, whole[kPrompt - 1]);
-        for (std::size_t i = kPrompt; i < ids.size(); ++i) {
-            logits = cached.decode(ids[i]);
-            error = std::max(error, relativeError(logits, whole[static_cast<std::int64_t>(i)]));
-        }
-        EXPECT_EQ(cached.cache().ids(), ids);
-        return error;
+/// Largest error of prefill of the first tokens and decoding of the others, one by one, against one
+/// forward pass over all of them.
+double errorAgainstWhole(const DecoderModel& model, std::int64_t chunk)
+{
+    constexpr std::size_t kPrompt = 29;
+    const Ids ids = randomIds(41, model.config.vocabularySize, 3);
+    const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
+    CachedForward cached(model, chunk);
+    at::Tensor logits = cached.prefill(firstOf(ids, kPrompt), 41);
+    double error = relativeError(logits, whole[kPrompt - 1]);
+    for (std::size_t i = kPrompt; i < ids.size(); ++i) {
+        logits = cached.decode(ids[i]);
+        error = std::max(error, relativeError(logits, whole[static_cast<std::int64_t>(i)]));
     }
-};
+    EXPECT_EQ(cached.cache().ids(), ids);
+    return error;
+}
+
+class CachedForwardOf : public testing::TestWithParam<Case> {};
 
 TEST_P(CachedForwardOf, EqualsOnePassInFp64)
 {
@@ -75,6 +76,21 @@ INSTANTIATE_TEST_SUITE_P(HeadsAndChunks, CachedForwardOf,
                                          Case{4, 4, 29}, Case{4, 4, 0}, Case{8, 2, 1},
                                          Case{8, 2, 7}, Case{8, 2, 28}, Case{9, 3, 5},
                                          Case{9, 3, 64}, Case{5, 1, 2}, Case{5, 1, 14}));
+
+TEST(CachedForward, EqualsOnePassInEveryFamily)
+{
+    const std::filesystem::path models = std::filesystem::path(LONGLORA_GOLDEN_DIR) / "models";
+    for (const char* name : {"mistral-gqa", "qwen2", "qwen3", "gpt-neox"}) {
+        for (const std::int64_t chunk : {1, 11, 64}) {
+            EXPECT_LT(
+                errorAgainstWhole(loadBaseModel(models / name, {at::kCPU, at::kDouble}), chunk),
+                1e-10)
+                << name << " " << chunk;
+        }
+        EXPECT_LT(errorAgainstWhole(loadBaseModel(models / name, {at::kCPU, at::kFloat}), 7), 1e-5)
+            << name;
+    }
+}
 
 TEST(CachedForward, DynamicScalingUsesTheFrequenciesOfTheWholeLength)
 {

@@ -88,17 +88,57 @@ TEST(CountTrainable, EqualsThePaperForLlama2)
     EXPECT_EQ(countTrainable(llama2(), config).total(), 32 * 8 * 2 * 4096);
 }
 
+/// Pythia-1.4b.
+ModelConfig pythia()
+{
+    ModelConfig model = llama2();
+    model.architecture = "GPTNeoXForCausalLM";
+    model.vocabularySize = 50304;
+    model.hiddenSize = 2048;
+    model.intermediateSize = 8192;
+    model.layerCount = 24;
+    model.headCount = 16;
+    model.kvHeadCount = 16;
+    model.norm = NormKind::Layer;
+    model.activation = Activation::Gelu;
+    model.gatedMlp = false;
+    model.fusedQueryKeyValue = true;
+    model.queryKeyValueBias = model.attentionOutputBias = model.mlpBias = true;
+    model.parallelResidual = true;
+    model.rotaryFraction = 0.25;
+    return model;
+}
+
+TEST(CountTrainable, KnowsTheProjectionsAndNormsOfEachFamily)
+{
+    RunConfig config;
+    config.lora.targets = {"query_key_value", "dense"};
+    const TrainableCount neox = countTrainable(pythia(), config);
+    EXPECT_EQ(neox.lora, 24 * 8 * ((2048 + 3 * 2048) + (2048 + 2048)));
+    EXPECT_EQ(neox.embeddings, 50304 * 2048);
+    EXPECT_EQ(neox.norms, (2 * 24 + 1) * 2 * 2048); // weights and biases
+    config.lora.targets = {"dense_h_to_4h", "dense_4h_to_h", "q_proj"};
+    EXPECT_EQ(countTrainable(pythia(), config).lora, 24 * 8 * 2 * (2048 + 8192));
+
+    ModelConfig qwen3 = tiny();
+    qwen3.architecture = "Qwen3ForCausalLM";
+    qwen3.queryKeyNorm = true;
+    EXPECT_EQ(countTrainable(qwen3, RunConfig()).norms, 9 * 128 + 4 * 2 * 32);
+}
+
 TEST(CountTrainable, FullTrainsEveryParameter)
 {
     RunConfig config;
     config.method = TrainingMethod::Full;
     EXPECT_EQ(countTrainable(llama2(), config).total(), llama2().parameterCount());
     EXPECT_EQ(countTrainable(tiny(), config).total(), tiny().parameterCount());
+    EXPECT_EQ(countTrainable(pythia(), config).total(), pythia().parameterCount());
+    EXPECT_EQ(pythia().parameterCount(), 1414647808);
 }
 
 TEST(PlanMemory, PeakIsTheSumOfTheItems)
 {
-    for (const ModelConfig& model : {llama2(), tiny()}) {
+    for (const ModelConfig& model : {llama2(), tiny(), pythia()}) {
         for (const std::int64_t length : {1, 64, 1000, 32768}) {
             for (const char* kind : {"fp32", "bf16", "full"}) {
                 RunConfig config = runAt(length);
@@ -331,6 +371,21 @@ TEST(StepFlops, CountsEveryPass)
               tokens * (4 * linears + 6 * lora + 4 * 80) + attention * (1 + 2.5));
     config.method = TrainingMethod::Full;
     EXPECT_EQ(stepFlops(model, config), tokens * (6 * linears + 6 * 80) + attention * (1 + 2.5));
+}
+
+TEST(StepFlops, CountTheLinearMapsOfTheFamily)
+{
+    RunConfig config = runAt(1);
+    config.attention.kind = AttentionKind::Full;
+    config.memory.recompute = RecomputeLevel::Full;
+    config.lora.targets = {"dense"};
+    config.batch.accumulation = 1;
+    ModelConfig model = pythia();
+    const double linears = 4.0 * 2048 * 2048 + 2.0 * 2048 * 8192; // no gate
+    const double lora = 24 * 8 * (2.0 * 2048);
+    const double attention = 24.0 * 2048 * 4 * 4.5; // one pair a head
+    EXPECT_EQ(stepFlops(model, config),
+              6 * 24 * linears + 8 * lora + 4 * 50304.0 * 2048 + attention);
 }
 
 TEST(StepFlops, FullFinishMixesTheTwoKindsOfAttention)

@@ -46,8 +46,8 @@ public:
         const ModelConfig& config = source.config();
         m_model.config = config;
         m_model.layers.resize(static_cast<std::size_t>(config.layerCount));
-        m_model.embedTokens = loaded("model.embed_tokens.weight");
-        m_rotary = rotaryTable(config.rope, config.headDim, 0, ids.size(1), ids.size(1),
+        m_model.embedTokens = loaded(weightName(config, ModelPart::Embedding));
+        m_rotary = rotaryTable(config.rope, config.rotaryDim(), 0, ids.size(1), ids.size(1),
                                m_model.device(), m_model.dtype());
         m_hidden = embed(m_model, ids);
         if (!config.tiedEmbeddings) {
@@ -58,15 +58,14 @@ public:
     void runLayer(std::int64_t index)
     {
         DecoderLayer& layer = m_model.layers[static_cast<std::size_t>(index)];
-        const std::string prefix = "model.layers." + std::to_string(index) + ".";
-        forEachWeight(m_model, [&](const std::string& name, at::Tensor& weight) {
-            if (name.starts_with(prefix)) {
-                weight = loaded(name);
+        forEachWeight(m_model, [&](const WeightShape& shape, at::Tensor& weight) {
+            if (shape.layer == index) {
+                weight = loaded(shape.name);
             }
         });
-        forEachLinear(m_model, [&](const std::string& module, LoraLinear& linear) {
-            const LoraPair* pair = m_source.update(module + ".weight");
-            if (module.starts_with(prefix) && pair != nullptr) {
+        forEachLinear(m_model, [&](const WeightShape& shape, LoraLinear& linear) {
+            const LoraPair* pair = shape.layer == index ? m_source.update(shape.name) : nullptr;
+            if (pair != nullptr) {
                 linear.lora = LoraPair{pair->a.to(at::kFloat), pair->b.to(at::kFloat), pair->scale};
             }
         });
@@ -79,9 +78,14 @@ public:
 
     void loadHead()
     {
-        m_model.finalNorm = loaded("model.norm.weight");
-        m_model.lmHead =
-            m_model.config.tiedEmbeddings ? m_model.embedTokens : loaded("lm_head.weight");
+        const ModelConfig& config = m_model.config;
+        forEachWeight(m_model, [&](const WeightShape& shape, at::Tensor& weight) {
+            if (shape.part == ModelPart::FinalNorm) {
+                weight = loaded(shape.name);
+            }
+        });
+        m_model.lmHead = config.tiedEmbeddings ? m_model.embedTokens
+                                               : loaded(weightName(config, ModelPart::Head));
     }
 
     at::Tensor logits(std::int64_t first, std::int64_t count) const

@@ -92,7 +92,7 @@ void CachedForward::prepareRotary(std::int64_t totalTokens)
     if (same && m_rotary.cos.size(0) >= rows) {
         return;
     }
-    m_rotary = rotaryTable(rope, m_model.config.headDim, 0, rows, totalTokens, m_model.device(),
+    m_rotary = rotaryTable(rope, m_model.config.rotaryDim(), 0, rows, totalTokens, m_model.device(),
                            m_model.dtype());
     m_rope = rope;
     m_rotaryLength = length;

@@ -3,7 +3,7 @@
 
 #include "core/engine/model/lora.h"
 #include "core/engine/model/rotary_embedding.h"
-#include "core/spec/config/model_config.h"
+#include "core/spec/config/model_weights.h"
 
 #include <functional>
 #include <string>
@@ -11,11 +11,20 @@
 
 namespace longlora {
 
-/// One decoder layer's tensors. Norm weights [hidden].
+/// The tensors of a normalisation. Shapes: [width].
+struct Norm {
+    at::Tensor weight;
+    at::Tensor bias; ///< NormKind::Layer only
+};
+
+/// One decoder layer's tensors: those that the model's config asks for are defined.
 struct DecoderLayer {
-    at::Tensor inputNorm;
-    LoraLinear q, k, v, o;
-    at::Tensor postAttentionNorm;
+    Norm inputNorm;
+    LoraLinear q, k, v;
+    LoraLinear qkv;          ///< instead of the three: rows of each head's q, k and v in turn
+    Norm queryNorm, keyNorm; ///< [head_dim], for all heads
+    LoraLinear o;
+    Norm postAttentionNorm;
     LoraLinear gate, up, down;
 };
 
@@ -25,29 +34,21 @@ struct DecoderModel {
     ModelConfig config;
     at::Tensor embedTokens; ///< [vocabulary, hidden]; rows may exceed the tokenizer's
     std::vector<DecoderLayer> layers;
-    at::Tensor finalNorm; ///< [hidden]
-    at::Tensor lmHead;    ///< [vocabulary, hidden]; the same tensor as embedTokens when tied
+    Norm finalNorm;
+    at::Tensor lmHead; ///< [vocabulary, hidden]; the same tensor as embedTokens when tied
 
     at::Device device() const { return embedTokens.device(); }
     at::ScalarType dtype() const { return embedTokens.scalar_type(); }
     bool headIsTied() const { return lmHead.is_same(embedTokens); }
 };
 
-/// Every base weight under its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"), in
-/// file order; "lm_head.weight" only if it is a tensor of its own. Load, save, merge, the optimizer
-/// and the planner's check all walk the model through here.
+/// Every base weight with its row of the table, in the table's order; the head only if it is a
+/// tensor of its own. Load, save, merge and the optimizer walk the model through here.
 void forEachWeight(DecoderModel& model,
-                   const std::function<void(const std::string&, at::Tensor&)>& visit);
-/// Every linear map of the layers under its module name ("model.layers.0.self_attn.q_proj").
+                   const std::function<void(const WeightShape&, at::Tensor&)>& visit);
+/// Every linear map of the layers with the row of its weight.
 void forEachLinear(DecoderModel& model,
-                   const std::function<void(const std::string&, LoraLinear&)>& visit);
-
-/// The shape `config` demands of each weight, in forEachWeight's order (head only if untied).
-struct WeightShape {
-    std::string name;
-    std::vector<std::int64_t> sizes;
-};
-std::vector<WeightShape> weightShapes(const ModelConfig& config);
+                   const std::function<void(const WeightShape&, LoraLinear&)>& visit);
 
 /// What a layer calls for attention: q [batch, seq, heads, head_dim], k and v
 /// [batch, seq, kv heads, head_dim], rotary embedding applied -> [batch, seq, heads, head_dim].
@@ -59,6 +60,8 @@ at::Tensor embed(const DecoderModel& model, const at::Tensor& ids);
 /// One layer. Shapes: hidden [batch, seq, hidden] -> the same. Differentiable.
 at::Tensor layerForward(const DecoderLayer& layer, const ModelConfig& config,
                         const at::Tensor& hidden, const RotaryTable& rotary, const Attend& attend);
+/// The config's kind of norm. Shapes: x [..., width] -> the same. Differentiable.
+at::Tensor normForward(const Norm& norm, const ModelConfig& config, const at::Tensor& x);
 /// Final norm and head. Shapes: hidden [..., hidden] -> [..., vocabulary].
 at::Tensor headForward(const DecoderModel& model, const at::Tensor& hidden);
 

@@ -18,8 +18,8 @@ at::Tensor forwardHidden(const DecoderModel& model, const at::Tensor& ids,
     const ModelConfig& config = model.config;
     const AttentionLayout layout =
         attentionLayout(attention, config.headCount, ids.size(0), ids.size(1));
-    const RotaryTable rotary = rotaryTable(config.rope, config.headDim, 0, ids.size(1), ids.size(1),
-                                           model.device(), model.dtype());
+    const RotaryTable rotary = rotaryTable(config.rope, config.rotaryDim(), 0, ids.size(1),
+                                           ids.size(1), model.device(), model.dtype());
     const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
         return segmentedAttention(q, k, v, layout);
     };

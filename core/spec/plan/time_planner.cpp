@@ -3,6 +3,7 @@
 
 #include "core/spec/attention/s2_pattern.h"
 #include "core/spec/config/config_issues.h"
+#include "core/spec/config/model_weights.h"
 #include "core/spec/plan/memory_planner.h"
 #include "core/spec/plan/recompute_choice.h"
 
@@ -28,10 +29,11 @@ double pairsPerHead(const RunConfig& config, std::int64_t length)
 /// Numbers in the linear maps of one layer.
 double layerLinears(const ModelConfig& model)
 {
-    const auto heads = static_cast<double>(2 * model.headCount + 2 * model.kvHeadCount);
-    const auto mlp = static_cast<double>(3 * model.intermediateSize);
-    return static_cast<double>(model.hiddenSize) *
-           (heads * static_cast<double>(model.headDim) + mlp);
+    std::int64_t numbers = 0;
+    for (const WeightShape& shape : layerWeightShapes(model, 0)) {
+        numbers += isLayerLinear(shape.part) && !shape.isBias ? shape.count() : 0;
+    }
+    return static_cast<double>(numbers);
 }
 
 } // namespace
