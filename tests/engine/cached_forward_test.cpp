@@ -92,6 +92,17 @@ TEST(CachedForward, EqualsOnePassInEveryFamily)
     }
 }
 
+TEST(CachedForward, EqualsOnePassUnderASlidingWindow)
+{
+    for (const std::int64_t window : {1, 2, 13, 29, 40, 41, 100}) {
+        for (const std::int64_t chunk : {1, 5, 16, 64}) {
+            DecoderModel model = randomLlama(6, 2, at::kDouble);
+            model.config.slidingWindow = window;
+            EXPECT_LT(errorAgainstWhole(model, chunk), 1e-10) << window << " " << chunk;
+        }
+    }
+}
+
 TEST(CachedForward, DynamicScalingUsesTheFrequenciesOfTheWholeLength)
 {
     RopeScaling rope;

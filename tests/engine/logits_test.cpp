@@ -100,6 +100,21 @@ INSTANTIATE_TEST_SUITE_P(Families, GoldenLogits,
                              return name;
                          });
 
+TEST(SlidingWindow, LogitsEqualTheReference)
+{
+    const auto file = SafetensorsFile::open(golden("logits/mistral-window.safetensors"));
+    DecoderModel model = test::goldenModel("mistral-gqa");
+    const at::Tensor rows = file.tensor("rows").to(at::kLong);
+    const auto logits = [&] {
+        return forwardLogits(model, file.tensor("ids").unsqueeze(0), {})
+            .squeeze(0)
+            .index_select(0, rows);
+    };
+    EXPECT_GT(test::logitError(logits(), file.tensor("logits_window_24")), 0.1);
+    model.config.slidingWindow = 24;
+    EXPECT_LT(test::logitError(logits(), file.tensor("logits_window_24")), 1e-4);
+}
+
 TEST(Leak, ClippedEdgeNeverSeesALaterTokenAndCircularDoes)
 {
     const DecoderModel model = test::goldenModel("llama-mha", at::kDouble);

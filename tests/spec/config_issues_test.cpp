@@ -167,6 +167,21 @@ TEST(Validate, ChecksGroups)
                 "\"clipped\"");
 }
 
+TEST(Validate, CircularEdgeCannotKeepASlidingWindow)
+{
+    ModelConfig model = model4k();
+    model.slidingWindow = 2048;
+    RunConfig config = goodConfig(); // groups of 4,096
+    config.attention.edge = GroupEdge::Circular;
+    config.data.maskDocuments = false;
+    const auto issue = issueAt(config, "attention.edge", &model);
+    ASSERT_TRUE(issue);
+    EXPECT_EQ(issue->severity, Severity::Error);
+    EXPECT_EQ(issue->suggestion, "\"clipped\"");
+    config.attention.group = 2048;
+    EXPECT_FALSE(issueAt(config, "attention.edge", &model));
+}
+
 TEST(Validate, ChecksTargetsAgainstTheModelsFamily)
 {
     ModelConfig neox = model4k();

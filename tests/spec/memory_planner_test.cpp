@@ -388,6 +388,41 @@ TEST(StepFlops, CountTheLinearMapsOfTheFamily)
               6 * 24 * linears + 8 * lora + 4 * 50304.0 * 2048 + attention);
 }
 
+TEST(StepFlops, SlidingWindowBoundsThePairs)
+{
+    const auto flops = [](std::int64_t length, std::int64_t window, AttentionKind kind) {
+        ModelConfig model = tiny();
+        model.slidingWindow = window;
+        RunConfig config = runAt(length);
+        config.attention.kind = kind;
+        config.memory.recompute = RecomputeLevel::Full;
+        config.batch.accumulation = 1;
+        return stepFlops(model, config);
+    };
+    const double perPair = 4.0 * 128 * 4 * 4.5; // layers, width of all heads, operations, passes
+    for (const AttentionKind kind : {AttentionKind::Full, AttentionKind::S2}) {
+        EXPECT_EQ(flops(64, 64, kind), flops(64, 0, kind)) << "fits into the window";
+        EXPECT_EQ(flops(64, 1000, kind), flops(64, 0, kind));
+    }
+    // Ten tokens of window 3: 1 + 2 + 8 x 3 pairs instead of 55.
+    EXPECT_DOUBLE_EQ(flops(10, 0, AttentionKind::Full) - flops(10, 3, AttentionKind::Full),
+                     (55 - 27) * perPair);
+    // Groups of 4 and shifted ones of 2, 4, 4, 4, 2 in 16 tokens, window 2: 7 pairs of each four.
+    EXPECT_DOUBLE_EQ(flops(16, 0, AttentionKind::S2) - flops(16, 2, AttentionKind::S2),
+                     (4 * (10 - 7) + 3 * (10 - 7)) / 2.0 * perPair);
+}
+
+TEST(PlanMemory, SlidingWindowCountsItsBlockOfScores)
+{
+    ModelConfig windowed = tiny();
+    windowed.slidingWindow = 1024;
+    const auto backward = [](const ModelConfig& model, std::int64_t length) {
+        return bytesOf(planMemory(model, runAt(length), deviceWith(0)), "Backward of one layer");
+    };
+    EXPECT_EQ(backward(windowed, 1024), backward(tiny(), 1024));
+    EXPECT_EQ(backward(windowed, 4096) - backward(tiny(), 4096), 3.0 * 4 * 256 * (1024 + 255) * 4);
+}
+
 TEST(StepFlops, FullFinishMixesTheTwoKindsOfAttention)
 {
     const auto flops = [](double fraction) {

@@ -36,12 +36,19 @@ at::Tensor fixedText(std::int64_t tokens, std::int64_t vocabulary)
     return ids;
 }
 
+AttentionLayout fullLayout(const ModelConfig& config, std::int64_t length)
+{
+    AttentionSpec full;
+    full.window = config.slidingWindow;
+    return attentionLayout(full, config.headCount, 1, length);
+}
+
 /// A model of which only the layer in use is in memory.
 class StreamedModel {
 public:
     StreamedModel(const MergeSource& source, const at::Tensor& ids)
         : m_source(source)
-        , m_layout(attentionLayout({}, source.config().headCount, 1, ids.size(1)))
+        , m_layout(fullLayout(source.config(), ids.size(1)))
     {
         const ModelConfig& config = source.config();
         m_model.config = config;

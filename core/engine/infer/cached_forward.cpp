@@ -143,9 +143,13 @@ at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
     const auto count = static_cast<std::int64_t>(ids.size());
     const RotaryTable rotary{m_rotary.cos.narrow(0, past, count),
                              m_rotary.sin.narrow(0, past, count)};
+    const std::int64_t window = m_model.config.slidingWindow;
     std::size_t layer = 0;
     const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
         m_cache.write(layer, k, v);
+        if (window > 0 && past + count > window) {
+            return attendInWindow(layer, q, window);
+        }
         if (past == 0) {
             return attendDense(q, k, v, true).out;
         }
@@ -161,6 +165,17 @@ at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
     }
     m_cache.append(ids);
     return hidden;
+}
+
+at::Tensor CachedForward::attendInWindow(std::size_t layer, const at::Tensor& q,
+                                         std::int64_t window) const
+{
+    const std::int64_t total = m_cache.length() + q.size(1);
+    // What the first of the new tokens sees, and all after it.
+    const std::int64_t first = std::max<std::int64_t>(0, m_cache.length() + 1 - window);
+    const at::Tensor k = m_cache.keys(layer, total).narrow(1, first, total - first);
+    const at::Tensor v = m_cache.values(layer, total).narrow(1, first, total - first);
+    return q.size(1) == 1 ? attendAll(q, k, v).out : attendDense(q, k, v, true, window).out;
 }
 
 at::Tensor CachedForward::logitsOfLast(const at::Tensor& hidden) const

@@ -41,6 +41,8 @@ public:
 private:
     void prepareRotary(std::int64_t totalTokens);
     at::Tensor readChunk(std::span<const TokenId> ids);
+    /// New tokens over those cached (already written) where the model's sliding window cuts some.
+    at::Tensor attendInWindow(std::size_t layer, const at::Tensor& q, std::int64_t window) const;
     at::Tensor logitsOfLast(const at::Tensor& hidden) const;
 
     const DecoderModel& m_model;

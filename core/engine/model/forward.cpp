@@ -16,8 +16,10 @@ at::Tensor forwardHidden(const DecoderModel& model, const at::Tensor& ids,
 {
     const c10::NoGradGuard noGradients;
     const ModelConfig& config = model.config;
+    AttentionSpec spec = attention;
+    spec.window = config.slidingWindow;
     const AttentionLayout layout =
-        attentionLayout(attention, config.headCount, ids.size(0), ids.size(1));
+        attentionLayout(spec, config.headCount, ids.size(0), ids.size(1));
     const RotaryTable rotary = rotaryTable(config.rope, config.rotaryDim(), 0, ids.size(1),
                                            ids.size(1), model.device(), model.dtype());
     const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {

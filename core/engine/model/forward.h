@@ -6,7 +6,8 @@
 
 namespace longlora {
 
-/// The whole model without gradients and without a cache, layer by layer.
+/// The whole model without gradients and without a cache, layer by layer, with the model's sliding
+/// window.
 /// Shapes: ids [batch, seq] int64 -> last hidden states before the final norm [batch, seq, hidden].
 at::Tensor forwardHidden(const DecoderModel& model, const at::Tensor& ids,
                          const AttentionSpec& attention);

@@ -34,6 +34,7 @@ public:
 
 private:
     std::vector<TrainingBatch> nextBatches(StepDone& done);
+    AttentionSpec fullAttention() const;
     AttentionSpec attentionOfStep() const;
 
     DecoderModel& m_model;

@@ -140,6 +140,16 @@ void checkAttention(const RunConfig& config, const ModelConfig* model, IssueList
                                    formatCount(*attention.group), formatCount(length)),
                        fmt::format("{}", groupSize(AttentionConfig(), length)));
     }
+    const std::int64_t window = model != nullptr ? model->slidingWindow : 0;
+    if (attention.edge == GroupEdge::Circular && window > 0 &&
+        groupSize(attention, length) > window) {
+        issues.error(
+            "attention.edge",
+            fmt::format("the circular edge cannot keep the model's sliding window of {} in "
+                        "groups of {}",
+                        formatCount(window), formatCount(groupSize(attention, length))),
+            "\"clipped\"");
+    }
     if (attention.edge == GroupEdge::Circular && config.data.maskDocuments) {
         issues.warning("attention.edge",
                        "the circular edge cannot keep documents apart: a run ends at the first "

@@ -118,10 +118,24 @@ double layerGradientWidth(const ModelConfig& model)
     return 2.0 * static_cast<double>(model.hiddenSize) + std::max(mlp, attention);
 }
 
+/// Scores of one block of queries under a sliding window, their gradient and a product: of 256
+/// queries, one head of each kv head at a time.
+double windowBytes(const ModelConfig& model, const Quantities& q)
+{
+    constexpr double kBlockQueries = 256.0;
+    const auto window = static_cast<double>(model.slidingWindow);
+    if (window <= 0.0 || q.length <= window) {
+        return 0.0;
+    }
+    const double keys = std::min(q.length, window + kBlockQueries - 1.0);
+    return 3.0 * q.rows * static_cast<double>(model.kvHeadCount) *
+           std::min(kBlockQueries, q.length) * keys * q.master;
+}
+
 double layerBackwardBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
 {
     const double graph = q.keepsGraphs ? 0.0 : graphBytes(model, config, q);
-    return graph + q.tokens() * layerGradientWidth(model) * q.compute;
+    return graph + q.tokens() * layerGradientWidth(model) * q.compute + windowBytes(model, q);
 }
 
 /// Bytes of a logit: it becomes its gradient in place, with a narrow copy for the products.
@@ -183,18 +197,22 @@ void addActivationItems(const ModelConfig& model, const RunConfig& config, const
     const std::string graph = count(graphBytes(model, config, q) / std::max(1.0, q.tokens())) +
                               " B of intermediate results";
     const std::string gradients = count(layerGradientWidth(model) * q.compute) + " B of gradients";
+    const double scores = windowBytes(model, q);
+    const std::string window =
+        scores > 0.0 ? " + " + formatBytes(scores) + " of scores in the sliding window" : "";
     const double kept = keptBytes(model, config, q);
     const double backward = layerBackwardBytes(model, config, q);
     if (q.keepsGraphs) {
         items.add("Kept layer graphs", kept,
                   fmt::format("{} layers x {} x {}", model.layerCount, tokens, graph));
-        items.add("Backward of one layer", backward, fmt::format("{} x {}", tokens, gradients));
+        items.add("Backward of one layer", backward,
+                  fmt::format("{} x {}{}", tokens, gradients, window));
     } else {
         items.add("Kept hidden states", kept,
                   fmt::format("({} layers + 1) x {} x {} x {} B", model.layerCount, tokens,
                               formatCount(model.hiddenSize), q.compute));
         items.add("Backward of one layer", backward,
-                  fmt::format("{} x ({} + {})", tokens, graph, gradients));
+                  fmt::format("{} x ({} + {}){}", tokens, graph, gradients, window));
     }
     items.add("Loss, beyond that", lossBytes(model, q) - backward,
               fmt::format("{} tokens x {} logits x {} B + {} x {} x {} B - backward of one "
