@@ -66,6 +66,12 @@ constexpr Reason kSwitches[] = {
     {"cla_share_factor", kShape},
     {"mlp_only_layers", kExperts},
     {"use_parallel_embedding", kShape},
+    {"use_bidirectional_attention", kAttention},
+    {"apply_residual_connection_post_layernorm", kShape},
+    {"post_norm", kShape},
+    {"scale_embedding", kScaling},
+    {"softmax_scale", kScaling},
+    {"attention_scale", kScaling},
     {"scale_depth", kScaling},
     {"dim_model_base", kScaling},
 };
