@@ -72,7 +72,7 @@ ModelConfig smallShape()
 void trainingStep(benchmark::State& state, bool s2)
 {
     const std::int64_t length = state.range(0);
-    Llama model = randomModel(smallShape(), 1, kPlace);
+    DecoderModel model = randomModel(smallShape(), 1, kPlace);
     TrainableSet trainables(model, RunConfig{});
     LayerDriver driver(model, trainables, RecomputeLevel::Full);
     const at::Tensor ids = at::randint(0, 4096, {1, length}, at::kLong);

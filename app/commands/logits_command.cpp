@@ -44,15 +44,15 @@ ExitStatus logits(const LogitsOptions& options, Console& console)
 {
     const StopSignals signals;
     const LoadedModel model = loadModel(options.model, signals.progress(console));
-    const Llama& llama = model.llama();
-    const std::vector<TokenId> ids = readIds(options.ids, llama.embedTokens.size(0));
+    const DecoderModel& decoder = model.decoder();
+    const std::vector<TokenId> ids = readIds(options.ids, decoder.embedTokens.size(0));
     const c10::NoGradGuard noGradients;
     const at::Tensor input = at::tensor(ids, at::TensorOptions().dtype(at::kInt))
-                                 .to(llama.device(), at::kLong)
+                                 .to(decoder.device(), at::kLong)
                                  .unsqueeze(0);
     const AttentionSpec attention = attentionSpec(options, std::ssize(ids));
     const at::Tensor result =
-        forwardLogits(llama, input, attention).squeeze(0).to(at::kCPU, at::kFloat).contiguous();
+        forwardLogits(decoder, input, attention).squeeze(0).to(at::kCPU, at::kFloat).contiguous();
     writeSafetensors(options.output, {{"logits", result}});
     console.print(
         fmt::format("{}: logits [{}, {}]", options.output, result.size(0), result.size(1)));

@@ -28,13 +28,13 @@ protected:
         return messageOf<DataError>([&] { attachAdapter(m_model, m_adapter, fingerprint); });
     }
 
-    Llama m_model = test::goldenModel("llama-gqa-llama3");
+    DecoderModel m_model = test::goldenModel("llama-gqa-llama3");
     Adapter m_adapter = readAdapter(golden("adapters/gqa-plain"));
 };
 
 TEST_F(Attaching, CastsToTheModelsDtype)
 {
-    Llama model = test::goldenModel("llama-gqa-llama3", at::kBFloat16);
+    DecoderModel model = test::goldenModel("llama-gqa-llama3", at::kBFloat16);
     attachAdapter(model, m_adapter);
     EXPECT_EQ(model.layers[0].q.lora->a.scalar_type(), at::kBFloat16);
     EXPECT_EQ(model.embedTokens.scalar_type(), at::kBFloat16);
@@ -64,6 +64,32 @@ TEST_F(Attaching, MissingModulesAndWeightsAreRefused)
     m_adapter.replaced.erase("model.layers.0.self_attn.q_norm.weight");
     m_adapter.replaced.at(kEmbedding) = at::ones({321, 64});
     EXPECT_TRUE(holds(refusal(), "embed_tokens.weight is [320, 64], the adapter's [321, 64]"));
+}
+
+TEST_F(Attaching, EveryModuleThatIsSaidToBeTrainedMustBeThere)
+{
+    m_adapter.replaced.erase("model.layers.1.input_layernorm.weight");
+    EXPECT_TRUE(holds(refusal(), "lacks model.layers.1.input_layernorm.weight, though its "
+                                 "modules_to_save lists norm"))
+        << refusal();
+    m_model = test::goldenModel("qwen3");
+    m_adapter = readAdapter(golden("adapters/qwen3-norms"));
+    m_adapter.replaced.erase("model.layers.1.self_attn.k_norm.weight");
+    EXPECT_TRUE(holds(refusal(), "lacks model.layers.1.self_attn.k_norm.weight")) << refusal();
+    m_model = test::goldenModel("gpt-neox");
+    m_adapter = readAdapter(golden("adapters/neox"));
+    m_adapter.replaced.erase("gpt_neox.layers.0.post_attention_layernorm.bias");
+    EXPECT_TRUE(holds(refusal(), "lacks gpt_neox.layers.0.post_attention_layernorm.bias"));
+    EXPECT_FALSE(m_model.layers[0].qkv.lora.has_value()) << "nothing was changed";
+}
+
+TEST_F(Attaching, AdaptersOfAnotherFamilyAreRefusedByName)
+{
+    m_model = test::goldenModel("gpt-neox");
+    EXPECT_TRUE(holds(refusal(), "it has no module model.layers.0.self_attn.k_proj")) << refusal();
+    m_model = test::goldenModel("llama-gqa-llama3");
+    m_adapter = readAdapter(golden("adapters/neox"));
+    EXPECT_TRUE(holds(refusal(), "it has no module gpt_neox.layers.0.attention.dense"));
 }
 
 TEST_F(Attaching, UpdateOfTheHeadIsRefused)
@@ -115,7 +141,7 @@ protected:
         m_adapter.replaced[kEmbedding] = at::full({512, 64}, 0.25);
     }
     TemporaryFolder m_folder;
-    Llama m_model;
+    DecoderModel m_model;
     Adapter m_adapter;
     at::Tensor m_old;
 };

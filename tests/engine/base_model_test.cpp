@@ -36,17 +36,17 @@ std::string refusal(const fs::path& folder)
 
 TEST(BaseModel, LoadsShardsIntoTheirPlaces)
 {
-    Llama model = loadBaseModel(golden("models/llama-gqa-llama3"), kPlace);
+    DecoderModel model = loadBaseModel(golden("models/llama-gqa-llama3"), kPlace);
     const auto weights = test::goldenWeights("llama-gqa-llama3");
     EXPECT_FALSE(model.headIsTied());
     std::size_t visited = 0;
-    forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
-        EXPECT_TRUE(at::equal(weight, weights.at(name))) << name;
+    forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
+        EXPECT_TRUE(at::equal(weight, weights.at(shape.name))) << shape.name;
         ++visited;
     });
     EXPECT_EQ(visited, weights.size());
     std::int64_t parameters = 0;
-    forEachWeight(model, [&](const std::string&, at::Tensor& w) { parameters += w.numel(); });
+    forEachWeight(model, [&](const WeightShape&, at::Tensor& w) { parameters += w.numel(); });
     EXPECT_EQ(parameters, model.config.parameterCount());
 }
 
@@ -54,10 +54,10 @@ TEST(BaseModel, ConvertsToTheDtypeAskedFor)
 {
     const auto weights = test::goldenWeights("llama-linear"); // bf16
     for (const auto dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
-        Llama model = loadBaseModel(golden("models/llama-linear"), {at::kCPU, dtype});
+        DecoderModel model = loadBaseModel(golden("models/llama-linear"), {at::kCPU, dtype});
         EXPECT_EQ(model.dtype(), dtype);
-        forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
-            EXPECT_TRUE(at::equal(weight, weights.at(name).to(dtype))) << name;
+        forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
+            EXPECT_TRUE(at::equal(weight, weights.at(shape.name).to(dtype))) << shape.name;
         });
     }
     EXPECT_EQ(WeightFiles::open(golden("models/llama-linear"),
@@ -70,10 +70,11 @@ TEST(BaseModel, TiedHeadIsTheEmbeddingItself)
 {
     const TemporaryFolder folder;
     test::writeTiedModel(folder.path());
-    Llama model = loadBaseModel(folder.path(), kPlace);
+    DecoderModel model = loadBaseModel(folder.path(), kPlace);
     EXPECT_TRUE(model.headIsTied());
-    forEachWeight(model,
-                  [](const std::string& name, at::Tensor&) { EXPECT_NE(name, "lm_head.weight"); });
+    forEachWeight(model, [](const WeightShape& shape, at::Tensor&) {
+        EXPECT_NE(shape.part, ModelPart::Head);
+    });
     EXPECT_EQ(forwardLogits(model, at::zeros({1, 3}, at::kLong), {}).size(2), 512);
 }
 
@@ -304,13 +305,14 @@ TEST(SaveModel, WhatWasSavedLoadsEqual)
 {
     for (const auto dtype : {at::kFloat, at::kBFloat16}) {
         const TemporaryFolder folder;
-        Llama model = loadBaseModel(golden("models/tiny-shakespeare"), kPlace);
+        DecoderModel model = loadBaseModel(golden("models/tiny-shakespeare"), kPlace);
         saveModel(model, folder.path(), dtype, golden("models/tiny-shakespeare"));
-        Llama back = loadBaseModel(folder.path(), {at::kCPU, dtype});
+        DecoderModel back = loadBaseModel(folder.path(), {at::kCPU, dtype});
         std::map<std::string, at::Tensor> saved;
-        forEachWeight(back, [&](const std::string& name, at::Tensor& w) { saved[name] = w; });
-        forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
-            EXPECT_TRUE(at::equal(saved.at(name), weight.to(dtype))) << name;
+        forEachWeight(back,
+                      [&](const WeightShape& shape, at::Tensor& w) { saved[shape.name] = w; });
+        forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
+            EXPECT_TRUE(at::equal(saved.at(shape.name), weight.to(dtype))) << shape.name;
         });
         EXPECT_EQ(back.config.rope, model.config.rope);
         EXPECT_EQ(back.config.contextLength(), model.config.contextLength());
@@ -326,7 +328,7 @@ TEST(SaveModel, TiedModelStaysTied)
 {
     const TemporaryFolder folder, copy;
     test::writeTiedModel(folder.path());
-    Llama model = loadBaseModel(folder.path(), kPlace);
+    DecoderModel model = loadBaseModel(folder.path(), kPlace);
     saveModel(model, copy.path(), at::kFloat);
     EXPECT_TRUE(loadBaseModel(copy.path(), kPlace).headIsTied());
 }
@@ -334,7 +336,7 @@ TEST(SaveModel, TiedModelStaysTied)
 TEST(SaveModel, RefusesToForgetAnAdapter)
 {
     const TemporaryFolder folder;
-    Llama model = loadBaseModel(golden("models/llama-mha"), kPlace);
+    DecoderModel model = loadBaseModel(golden("models/llama-mha"), kPlace);
     model.layers[1].o.lora = LoraPair{at::ones({2, 64}), at::ones({64, 2}), 1.0};
     EXPECT_THROW(saveModel(model, folder.path(), at::kFloat), DataError);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/checkpoint/base_model.h"
 #include "core/engine/infer/cached_forward.h"
 #include "core/engine/model/forward.h"
 #include "core/spec/base/error.h"
@@ -8,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <numeric>
 
 namespace longlora {
@@ -31,26 +33,25 @@ struct Case {
     std::int64_t chunk;
 };
 
-class CachedForwardOf : public testing::TestWithParam<Case> {
-protected:
-    /// Largest error of prefill of the first tokens and decoding of the others, one by one,
-    /// against one forward pass over all of them.
-    static double errorAgainstWhole(const Llama& model, std::int64_t chunk)
-    {
-        constexpr std::size_t kPrompt = 29;
-        const Ids ids = randomIds(41, model.config.vocabularySize, 3);
-        const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
-        CachedForward cached(model, chunk);
-        at::Tensor logits = cached.prefill(firstOf(ids, kPrompt), 41);
-        double error = relativeError(logits, whole[kPrompt - 1]);
-        for (std::size_t i = kPrompt; i < ids.size(); ++i) {
-            logits = cached.decode(ids[i]);
-            error = std::max(error, relativeError(logits, whole[static_cast<std::int64_t>(i)]));
-        }
-        EXPECT_EQ(cached.cache().ids(), ids);
-        return error;
+/// Largest error of prefill of the first tokens and decoding of the others, one by one, against one
+/// forward pass over all of them.
+double errorAgainstWhole(const DecoderModel& model, std::int64_t chunk)
+{
+    constexpr std::size_t kPrompt = 29;
+    const Ids ids = randomIds(41, model.config.vocabularySize, 3);
+    const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
+    CachedForward cached(model, chunk);
+    at::Tensor logits = cached.prefill(firstOf(ids, kPrompt), 41);
+    double error = relativeError(logits, whole[kPrompt - 1]);
+    for (std::size_t i = kPrompt; i < ids.size(); ++i) {
+        logits = cached.decode(ids[i]);
+        error = std::max(error, relativeError(logits, whole[static_cast<std::int64_t>(i)]));
     }
-};
+    EXPECT_EQ(cached.cache().ids(), ids);
+    return error;
+}
+
+class CachedForwardOf : public testing::TestWithParam<Case> {};
 
 TEST_P(CachedForwardOf, EqualsOnePassInFp64)
 {
@@ -76,13 +77,39 @@ INSTANTIATE_TEST_SUITE_P(HeadsAndChunks, CachedForwardOf,
                                          Case{8, 2, 7}, Case{8, 2, 28}, Case{9, 3, 5},
                                          Case{9, 3, 64}, Case{5, 1, 2}, Case{5, 1, 14}));
 
+TEST(CachedForward, EqualsOnePassInEveryFamily)
+{
+    const std::filesystem::path models = std::filesystem::path(LONGLORA_GOLDEN_DIR) / "models";
+    for (const char* name : {"mistral-gqa", "qwen2", "qwen3", "gpt-neox"}) {
+        for (const std::int64_t chunk : {1, 11, 64}) {
+            EXPECT_LT(
+                errorAgainstWhole(loadBaseModel(models / name, {at::kCPU, at::kDouble}), chunk),
+                1e-10)
+                << name << " " << chunk;
+        }
+        EXPECT_LT(errorAgainstWhole(loadBaseModel(models / name, {at::kCPU, at::kFloat}), 7), 1e-5)
+            << name;
+    }
+}
+
+TEST(CachedForward, EqualsOnePassUnderASlidingWindow)
+{
+    for (const std::int64_t window : {1, 2, 13, 29, 40, 41, 100}) {
+        for (const std::int64_t chunk : {1, 5, 16, 64}) {
+            DecoderModel model = randomLlama(6, 2, at::kDouble);
+            model.config.slidingWindow = window;
+            EXPECT_LT(errorAgainstWhole(model, chunk), 1e-10) << window << " " << chunk;
+        }
+    }
+}
+
 TEST(CachedForward, DynamicScalingUsesTheFrequenciesOfTheWholeLength)
 {
     RopeScaling rope;
     rope.kind = RopeKind::Dynamic;
     rope.factor = 2.0;
     rope.originalMaxPositionEmbeddings = 16;
-    const Llama model = randomLlama(4, 2, at::kDouble, rope);
+    const DecoderModel model = randomLlama(4, 2, at::kDouble, rope);
     const Ids ids = randomIds(40, 61, 5);
     const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
     CachedForward cached(model, 9);
@@ -103,7 +130,7 @@ TEST(CachedForward, DynamicScalingUsesTheFrequenciesOfTheWholeLength)
 
 TEST(CachedForward, ReadsOnlyWhatThePreviousTextDidNotBeginWith)
 {
-    const Llama model = randomLlama(8, 2, at::kDouble);
+    const DecoderModel model = randomLlama(8, 2, at::kDouble);
     const Ids first = randomIds(60, 61, 11);
     Ids second = firstOf(first, 25);
     const Ids tail = randomIds(30, 61, 12);
@@ -129,7 +156,7 @@ TEST(CachedForward, ReadsOnlyWhatThePreviousTextDidNotBeginWith)
 
 TEST(CachedForward, DecodedTokensBelongToTheNextPromptsBeginning)
 {
-    const Llama model = randomLlama(4, 2, at::kDouble);
+    const DecoderModel model = randomLlama(4, 2, at::kDouble);
     const Ids ids = randomIds(30, 61, 13);
     CachedForward cached(model);
     cached.prefill(firstOf(ids, 20), 25);
@@ -144,7 +171,7 @@ TEST(CachedForward, DecodedTokensBelongToTheNextPromptsBeginning)
 
 TEST(CachedForward, GrowingKeepsWhatIsHeld)
 {
-    const Llama model = randomLlama(4, 2, at::kDouble);
+    const DecoderModel model = randomLlama(4, 2, at::kDouble);
     const Ids ids = randomIds(700, 61, 17);
     CachedForward cached(model, 100);
     cached.prefill(firstOf(ids, 200), 200);
@@ -161,7 +188,7 @@ TEST(CachedForward, GrowingKeepsWhatIsHeld)
 
 TEST(CachedForward, AnotherRotaryEmbeddingForgetsTheCache)
 {
-    Llama model = randomLlama(4, 2, at::kDouble);
+    DecoderModel model = randomLlama(4, 2, at::kDouble);
     const Ids ids = randomIds(20, 61, 19);
     CachedForward cached(model);
     cached.prefill(ids, 20);
@@ -175,7 +202,7 @@ TEST(CachedForward, AnotherRotaryEmbeddingForgetsTheCache)
 
 TEST(CachedForward, TellsProgressBeforeTheFirstChunkAndAfterEach)
 {
-    const Llama model = randomLlama(4, 2, at::kFloat);
+    const DecoderModel model = randomLlama(4, 2, at::kFloat);
     const Ids ids = randomIds(20, 61, 23);
     CachedForward cached(model, 8);
     std::vector<std::int64_t> done;
@@ -194,7 +221,7 @@ TEST(CachedForward, TellsProgressBeforeTheFirstChunkAndAfterEach)
 
 TEST(CachedForward, CancelsWithinOneChunkAndGoesOnFromThere)
 {
-    const Llama model = randomLlama(8, 2, at::kDouble);
+    const DecoderModel model = randomLlama(8, 2, at::kDouble);
     const Ids ids = randomIds(50, 61, 29);
     CachedForward cached(model, 8);
     const ProgressCallback stop = [](const Progress& progress) { return progress.done < 24; };
@@ -208,7 +235,7 @@ TEST(CachedForward, CancelsWithinOneChunkAndGoesOnFromThere)
 
 TEST(CachedForward, RefusesACacheThatDoesNotFit)
 {
-    const Llama model = randomLlama(4, 2, at::kFloat);
+    const DecoderModel model = randomLlama(4, 2, at::kFloat);
     const Ids ids = randomIds(5, 61, 31);
     CachedForward cached(model);
     cached.prefill(ids, 5);
@@ -225,7 +252,7 @@ TEST(CachedForward, RefusesACacheThatDoesNotFit)
 
 TEST(CachedForward, NamesTheIdThatIsOutsideTheVocabulary)
 {
-    const Llama model = randomLlama(4, 2, at::kFloat);
+    const DecoderModel model = randomLlama(4, 2, at::kFloat);
     EXPECT_NO_THROW(requireInVocabulary(Ids{0, 60}, model));
     for (const TokenId bad : {61, -1}) {
         try {

@@ -36,7 +36,7 @@ Ids greedyWithoutCache(const LoadedModel& model, Ids ids, std::size_t newTokens)
     Ids made;
     while (made.size() < newTokens) {
         const at::Tensor logits =
-            forwardLogits(model.llama(), idRow(ids), {}).squeeze(0)[-1].to(at::kFloat);
+            forwardLogits(model.decoder(), idRow(ids), {}).squeeze(0)[-1].to(at::kFloat);
         made.push_back(
             mostLikely({logits.const_data_ptr<float>(), static_cast<std::size_t>(logits.numel())}));
         ids.push_back(made.back());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The layer driver against one autograd graph over the whole model, in fp64.
 #include "core/engine/attention/segmented_attention.h"
+#include "core/engine/model/random_model.h"
 #include "core/engine/train/layer_driver.h"
 #include "core/spec/data/dataset.h"
 #include "tests/support/golden_model.h"
@@ -21,17 +22,19 @@ struct Case {
     RecomputeLevel recompute;
 };
 
-RunConfig configFor(const Case& c)
+/// All linear maps but the MLP's first.
+RunConfig configFor(const Case& c, const DecoderModel& model)
 {
     RunConfig config;
     config.method = c.method;
     config.lora.rank = 3;
-    config.lora.targets = {"q_proj", "v_proj", "o_proj", "down_proj"};
+    config.lora.targets = loraTargets(model.config, true);
+    config.lora.targets.push_back(loraTargets(model.config).back());
     return config;
 }
 
 /// Two rows, some positions not scored.
-TrainingBatch batchFor(const Case& c, const Llama& model, std::int64_t length)
+TrainingBatch batchFor(const Case& c, const DecoderModel& model, std::int64_t length)
 {
     at::Tensor ids = (at::arange(2 * length) * 37 + 11).remainder(300).view({2, length});
     at::Tensor targets = at::full_like(ids, kIgnoredLabel);
@@ -56,7 +59,7 @@ void moveLora(TrainableSet& trainables)
     trainables.publish();
 }
 
-std::vector<at::Tensor> endToEndGradients(Llama& model, TrainableSet& trainables,
+std::vector<at::Tensor> endToEndGradients(DecoderModel& model, TrainableSet& trainables,
                                           const TrainingBatch& batch, double scale)
 {
     const at::AutoGradMode recording(true);
@@ -66,13 +69,13 @@ std::vector<at::Tensor> endToEndGradients(Llama& model, TrainableSet& trainables
         leaves.push_back(item.weight);
     }
     const ModelConfig& config = model.config;
-    const auto rotary = rotaryTable(config.rope, config.headDim, 0, batch.layout.length,
+    const auto rotary = rotaryTable(config.rope, config.rotaryDim(), 0, batch.layout.length,
                                     batch.layout.length, at::kCPU, model.dtype());
     const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
         return segmentedAttention(q, k, v, batch.layout);
     };
     at::Tensor hidden = embed(model, batch.ids);
-    for (const LlamaLayer& layer : model.layers) {
+    for (const DecoderLayer& layer : model.layers) {
         hidden = layerForward(layer, config, hidden, rotary, attend);
     }
     const at::Tensor logProbabilities = at::log_softmax(headForward(model, hidden), -1);
@@ -88,8 +91,8 @@ class LayerDriverGradients : public testing::TestWithParam<Case> {};
 TEST_P(LayerDriverGradients, EqualEndToEndAutograd)
 {
     const Case& c = GetParam();
-    Llama model = test::goldenModel(c.model, at::kDouble);
-    TrainableSet trainables(model, configFor(c));
+    DecoderModel model = test::goldenModel(c.model, at::kDouble);
+    TrainableSet trainables(model, configFor(c, model));
     moveLora(trainables);
     const TrainingBatch batch = batchFor(c, model, 53);
     const double scale = 1.0 / 96.0;
@@ -117,14 +120,57 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"llama-mha", TrainingMethod::Lora, kCircular, {}, RecomputeLevel::None},
         Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, {}, RecomputeLevel::Full},
         Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, kPacked, RecomputeLevel::None},
-        Case{"llama-gqa-llama3", TrainingMethod::Full, {}, kPacked, RecomputeLevel::None}));
+        Case{"llama-gqa-llama3", TrainingMethod::Full, {}, kPacked, RecomputeLevel::None},
+        Case{"mistral-gqa", TrainingMethod::Lora, kS2, {}, RecomputeLevel::Full},
+        Case{"mistral-gqa", TrainingMethod::Full, {}, {}, RecomputeLevel::None},
+        Case{"qwen2", TrainingMethod::Full, kS2, kPacked, RecomputeLevel::Full},
+        Case{"qwen2", TrainingMethod::Lora, {}, {}, RecomputeLevel::None},
+        Case{"qwen3", TrainingMethod::Full, kS2, {}, RecomputeLevel::Full},
+        Case{"qwen3", TrainingMethod::Lora, kS2, kPacked, RecomputeLevel::None},
+        Case{"gpt-neox", TrainingMethod::Full, kS2, kPacked, RecomputeLevel::Full},
+        Case{"gpt-neox", TrainingMethod::Full, {}, {}, RecomputeLevel::None},
+        Case{"gpt-neox", TrainingMethod::Lora, kCircular, {}, RecomputeLevel::Full}));
+
+/// The variants that no golden model has.
+TEST(LayerDriver, EqualsAutogradInEveryVariantOfTheDescription)
+{
+    const auto compare = [](const std::string& base, const auto& change) {
+        ModelConfig config = test::goldenModel(base).config;
+        change(config);
+        DecoderModel model = randomModel(config, 5, {at::kCPU, at::kDouble});
+        Case c{base, TrainingMethod::Full, kS2, {}, RecomputeLevel::Full};
+        TrainableSet trainables(model, configFor(c, model));
+        const TrainingBatch batch = batchFor(c, model, 37);
+        const auto expected = endToEndGradients(model, trainables, batch, 1.0);
+        LayerDriver driver(model, trainables, c.recompute);
+        driver.forwardBackward(batch, 1.0);
+        EXPECT_EQ(trainables.parameterCount(), config.parameterCount());
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            const Trainable& item = trainables.items()[i];
+            EXPECT_LT((item.gradient - expected[i]).abs().max().item<double>(), 1e-10)
+                << base << " " << item.name;
+        }
+    };
+    compare("gpt-neox", [](ModelConfig& c) { c.parallelResidual = false; });
+    compare("gpt-neox", [](ModelConfig& c) {
+        c.queryKeyValueBias = c.attentionOutputBias = false;
+        c.activation = Activation::GeluTanh;
+        c.rotaryFraction = 1.0;
+    });
+    compare("llama-gqa-llama3",
+            [](ModelConfig& c) { c.queryKeyValueBias = c.attentionOutputBias = c.mlpBias = true; });
+    compare("qwen3", [](ModelConfig& c) {
+        c.queryKeyValueBias = c.attentionOutputBias = true;
+        c.tiedEmbeddings = true;
+    });
+}
 
 TEST(LayerDriver, TiedHeadAndEmbeddingShareOneGradient)
 {
-    Llama model = test::goldenModel("llama-mha", at::kDouble);
+    DecoderModel model = test::goldenModel("llama-mha", at::kDouble);
     model.lmHead = model.embedTokens;
     Case c{"llama-mha", TrainingMethod::Full, {}, {}, RecomputeLevel::Full};
-    TrainableSet trainables(model, configFor(c));
+    TrainableSet trainables(model, configFor(c, model));
     const TrainingBatch batch = batchFor(c, model, 20);
     const auto expected = endToEndGradients(model, trainables, batch, 1.0);
     LayerDriver driver(model, trainables, c.recompute);

@@ -90,7 +90,7 @@ TEST_P(GoldenMerge, EqualsTheReferencesMergeInFp32)
     EXPECT_EQ(report.sameTopToken, report.comparedTokens);
 
     const auto expected = logits();
-    const Llama merged = loadBaseModel(m_folder.path() / "fp32", {at::kCPU, at::kFloat});
+    const DecoderModel merged = loadBaseModel(m_folder.path() / "fp32", {at::kCPU, at::kFloat});
     const at::Tensor actual = forwardLogits(merged, expected.tensor("ids").unsqueeze(0), {});
     EXPECT_LT(test::logitError(actual.squeeze(0), expected.tensor("logits_adapter")), 1e-4);
 }
@@ -105,7 +105,7 @@ TEST_P(GoldenMerge, EqualsTheReferencesMergeInBf16)
     EXPECT_LT(report.meanAbsLogitError, 0.05 * report.maxAbsLogit);
 
     const auto expected = logits();
-    const Llama merged = loadBaseModel(m_folder.path() / "bf16", {at::kCPU, at::kFloat});
+    const DecoderModel merged = loadBaseModel(m_folder.path() / "bf16", {at::kCPU, at::kFloat});
     const at::Tensor actual = forwardLogits(merged, expected.tensor("ids").unsqueeze(0), {});
     EXPECT_LT(
         (actual.squeeze(0) - expected.tensor("logits_merged_bf16")).abs().max().item<double>(),
@@ -165,7 +165,7 @@ TEST(Merge, TiedBaseIsUntiedByATrainedEmbedding)
     const MergeReport untied = mergeAdapter(request, {});
     EXPECT_TRUE(untied.verified);
     EXPECT_EQ(untied.tensors, 21);
-    const Llama model = loadBaseModel(folder.path() / "untied", {at::kCPU, at::kFloat});
+    const DecoderModel model = loadBaseModel(folder.path() / "untied", {at::kCPU, at::kFloat});
     EXPECT_FALSE(model.headIsTied());
     EXPECT_TRUE(
         at::equal(model.lmHead, test::goldenWeights("llama-mha").at("model.embed_tokens.weight")));
@@ -223,8 +223,8 @@ TEST(Merge, TokenizerTravelsAndModelLoads)
     EXPECT_EQ(ids, attached.tokenizer().encode("To be, or not to be", true));
     const at::Tensor row =
         at::tensor(std::vector<std::int64_t>(ids.begin(), ids.end())).unsqueeze(0);
-    EXPECT_LT(test::logitError(forwardLogits(merged.llama(), row, {}),
-                               forwardLogits(attached.llama(), row, {})),
+    EXPECT_LT(test::logitError(forwardLogits(merged.decoder(), row, {}),
+                               forwardLogits(attached.decoder(), row, {})),
               1e-4);
 }
 
@@ -237,7 +237,7 @@ TEST(LoadedModel, WorksWithoutTokenizerUntilAskedForIt)
     rope.kind = RopeKind::Linear;
     rope.factor = 4.0;
     model.setRope(rope);
-    EXPECT_EQ(model.llama().config.rope, rope);
+    EXPECT_EQ(model.decoder().config.rope, rope);
     EXPECT_EQ(model.config().contextLength(), 256);
 }
 

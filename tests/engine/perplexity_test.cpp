@@ -49,7 +49,7 @@ double slidingByDefinition(const LoadedModel& model, const std::vector<TokenId>&
         const std::vector<TokenId> window(tokens.begin() + static_cast<std::ptrdiff_t>(begin),
                                           tokens.begin() + static_cast<std::ptrdiff_t>(end));
         const at::Tensor logProbabilities =
-            at::log_softmax(forwardLogits(model.llama(), idRow(window), {}).squeeze(0), 1);
+            at::log_softmax(forwardLogits(model.decoder(), idRow(window), {}).squeeze(0), 1);
         for (std::size_t i = begin; i < end; ++i) {
             if (i > begin && !isScored[i]) {
                 sum -= logProbabilities[static_cast<std::int64_t>(i - begin - 1)][tokens[i]]

@@ -11,8 +11,8 @@
 
 namespace longlora::test {
 
-Llama randomLlama(std::int64_t headCount, std::int64_t kvHeadCount, at::ScalarType dtype,
-                  const RopeScaling& rope)
+DecoderModel randomLlama(std::int64_t headCount, std::int64_t kvHeadCount, at::ScalarType dtype,
+                         const RopeScaling& rope)
 {
     ModelConfig config;
     config.architecture = "LlamaForCausalLM";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/text/tokenizer.h"
 
 #include <ATen/core/Tensor.h>
@@ -12,8 +12,8 @@
 namespace longlora::test {
 
 /// A model of random weights on the CPU, 3 layers, vocabulary 61, head_dim 8.
-Llama randomLlama(std::int64_t headCount, std::int64_t kvHeadCount, at::ScalarType dtype,
-                  const RopeScaling& rope = {});
+DecoderModel randomLlama(std::int64_t headCount, std::int64_t kvHeadCount, at::ScalarType dtype,
+                         const RopeScaling& rope = {});
 
 /// Reproducible ids below `vocabulary`.
 std::vector<TokenId> randomIds(std::size_t count, std::int64_t vocabulary, std::uint64_t seed);

@@ -90,7 +90,7 @@ TEST_P(GoldenTraining, LogitsOfTheTrainedAdapterEqualPeft)
     const RunConfig config = goldenRun(GetParam());
     const TrainingResult result = train(config);
     ASSERT_EQ(result.finished.outcome, RunOutcome::Completed) << result.finished.message;
-    Llama model = loadBaseModel(config.model, {at::kCPU, at::kFloat});
+    DecoderModel model = loadBaseModel(config.model, {at::kCPU, at::kFloat});
     attachAdapter(model, readAdapter(m_folder.path() / "run" / result.finished.adapter));
     const at::Tensor ids = file.tensor("ids").unsqueeze(0);
     EXPECT_LT(

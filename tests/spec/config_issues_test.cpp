@@ -48,15 +48,21 @@ RunConfig goodConfig()
     return config;
 }
 
-std::optional<ConfigIssue> issueAt(const RunConfig& config, const std::string& field)
+std::optional<ConfigIssue> issueAt(const RunConfig& config, const std::string& field,
+                                   const ModelConfig* model)
 {
-    const ModelConfig model = model4k();
-    for (const ConfigIssue& issue : validate(config, &model)) {
+    for (const ConfigIssue& issue : validate(config, model)) {
         if (issue.field == field) {
             return issue;
         }
     }
     return std::nullopt;
+}
+
+std::optional<ConfigIssue> issueAt(const RunConfig& config, const std::string& field)
+{
+    const ModelConfig model = model4k();
+    return issueAt(config, field, &model);
 }
 
 /// What the issue about `field` is after `setting` was made.
@@ -110,7 +116,6 @@ TEST(Validate, RefusesWhatThisVersionCannotDo)
     expectError("memory.tile=4096", "memory.tile 4096 is not available", "\"auto\"");
     expectError("devices.ranks=2", "devices.ranks 2 is not available in this version; use 1", "1");
     expectError("devices.sequence_parallel=4", "not available", "1");
-    expectError("context.rope=ntk", "use linear, yarn or llama3", "\"linear\"");
     expectError("evaluation.passkey_every_steps=10", "not available", "0");
     expectError("lora.dropout=0.1", "not available", "0");
     expectError("data.template=chatml", "not available", "\"auto\"");
@@ -121,9 +126,9 @@ TEST(Validate, AcceptsWhatIsThere)
     const ModelConfig model = model4k();
     for (const char* setting :
          {"schedule.epochs=1.5", "lora.b_learning_rate_ratio=16", "context.rope=yarn",
-          "context.rope=llama3", "memory.recompute=full", "memory.recompute=none",
-          "memory.offload=off", "method=full", "attention.group=1000", "attention.kind=full",
-          "attention.full_final_fraction=0.4", "lora.targets=[]"}) {
+          "context.rope=llama3", "context.rope=ntk", "memory.recompute=full",
+          "memory.recompute=none", "memory.offload=off", "method=full", "attention.group=1000",
+          "attention.kind=full", "attention.full_final_fraction=0.4", "lora.targets=[]"}) {
         RunConfig config = goodConfig();
         applySetting(config, setting);
         EXPECT_TRUE(validate(config, &model).empty())
@@ -160,6 +165,39 @@ TEST(Validate, ChecksGroups)
                 "larger than the context of 16,384: plain heads see everything", "4096");
     expectIssue("attention.edge=circular", Severity::Warning, "cannot keep documents apart",
                 "\"clipped\"");
+}
+
+TEST(Validate, CircularEdgeCannotKeepASlidingWindow)
+{
+    ModelConfig model = model4k();
+    model.slidingWindow = 2048;
+    RunConfig config = goodConfig(); // groups of 4,096
+    config.attention.edge = GroupEdge::Circular;
+    config.data.maskDocuments = false;
+    const auto issue = issueAt(config, "attention.edge", &model);
+    ASSERT_TRUE(issue);
+    EXPECT_EQ(issue->severity, Severity::Error);
+    EXPECT_EQ(issue->suggestion, "\"clipped\"");
+    config.attention.group = 2048;
+    EXPECT_FALSE(issueAt(config, "attention.edge", &model));
+}
+
+TEST(Validate, ChecksTargetsAgainstTheModelsFamily)
+{
+    ModelConfig neox = model4k();
+    neox.architecture = "GPTNeoXForCausalLM";
+    neox.fusedQueryKeyValue = true;
+    neox.gatedMlp = false;
+    RunConfig config = goodConfig();
+    const auto issue = issueAt(config, "lora.targets", &neox);
+    ASSERT_TRUE(issue);
+    EXPECT_EQ(issue->message, "\"q_proj\" is no projection of GPTNeoXForCausalLM; known: "
+                              "query_key_value, dense, dense_h_to_4h, dense_4h_to_h");
+    EXPECT_EQ(issue->suggestion, R"(["query_key_value", "dense"])");
+    config.lora.targets = {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"};
+    EXPECT_FALSE(issueAt(config, "lora.targets", &neox));
+    EXPECT_FALSE(issueAt(config, "lora.targets", nullptr)) << "some model may have them";
+    EXPECT_TRUE(issueAt(config, "lora.targets"));
 }
 
 TEST(Validate, ChecksTargets)
@@ -336,6 +374,31 @@ TEST(ExtendedRope, TakesTheFactorAskedFor)
     EXPECT_THROW(extendedRope(model4k(), context(10241, ContextRope::Linear, 2.5)), ConfigError);
 }
 
+TEST(ExtendedRope, MultipliesTheFactorOfEveryKind)
+{
+    for (const auto& [kind, asked] : {std::pair(RopeKind::Linear, ContextRope::Linear),
+                                      std::pair(RopeKind::Dynamic, ContextRope::Ntk),
+                                      std::pair(RopeKind::Yarn, ContextRope::Yarn),
+                                      std::pair(RopeKind::Llama3, ContextRope::Llama3)}) {
+        // From 4,096 by 3, and what came of it by 2.
+        const RopeScaling once = extendedRope(model4k(), context(12288, asked));
+        EXPECT_EQ(once.kind, kind);
+        EXPECT_EQ(once.factor, 3.0) << ropeKindName(kind);
+        const std::int64_t original = kind == RopeKind::Linear ? 0 : 4096;
+        EXPECT_EQ(once.originalMaxPositionEmbeddings, original) << ropeKindName(kind);
+        ModelConfig extended = model4k();
+        extended.rope = once;
+        EXPECT_EQ(extended.contextLength(), 12288) << ropeKindName(kind);
+        const RopeScaling twice = extendedRope(extended, context(24576, asked));
+        EXPECT_EQ(twice.factor, 6.0) << ropeKindName(kind);
+        EXPECT_EQ(twice.originalMaxPositionEmbeddings, original) << ropeKindName(kind);
+        extended.rope = twice;
+        EXPECT_EQ(extended.contextLength(), 24576) << ropeKindName(kind);
+        EXPECT_EQ(twice, extendedRope(model4k(), context(24576, asked)))
+            << "in two steps as in one: " << ropeKindName(kind);
+    }
+}
+
 TEST(ExtendedRope, RefusesToMixKinds)
 {
     const std::string message = test::messageOf<ConfigError>([] {
@@ -343,10 +406,13 @@ TEST(ExtendedRope, RefusesToMixKinds)
     });
     EXPECT_NE(message.find("linear x 2"), std::string::npos) << message;
     EXPECT_NE(message.find("llama3"), std::string::npos) << message;
+    const std::string dynamic = test::messageOf<ConfigError>([] {
+        extendedRope(scaledModel(RopeKind::Dynamic, 2, 4096), context(65536, ContextRope::Linear));
+    });
+    EXPECT_NE(dynamic.find("Use ntk or none."), std::string::npos) << dynamic;
     EXPECT_THROW(
-        extendedRope(scaledModel(RopeKind::Dynamic, 2, 4096), context(65536, ContextRope::Linear)),
+        extendedRope(scaledModel(RopeKind::Llama3, 2, 4096), context(65536, ContextRope::Ntk)),
         ConfigError);
-    EXPECT_THROW(extendedRope(model4k(), context(65536, ContextRope::Ntk)), ConfigError);
 }
 
 TEST(RowLength, IsTheModelsOwnUnlessGiven)

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/spec/attention/s2_pattern.h"
 #include "core/spec/config/config_issues.h"
 #include "core/spec/plan/memory_planner.h"
 #include "core/spec/plan/recompute_choice.h"
 #include "core/spec/plan/system_memory.h"
-#include "core/spec/plan/time_planner.h"
+#include "tests/spec/planned_models.h"
 #include "tests/spec/temporary_folder.h"
 
 #include <gtest/gtest.h>
@@ -15,47 +14,13 @@
 namespace longlora {
 namespace {
 
+using test::llama2;
+using test::pythia;
+using test::runAt;
+using test::tiny;
+
 constexpr double kMiB = 1024.0 * 1024.0;
 constexpr double kGiB = 1024.0 * kMiB;
-
-ModelConfig llama2()
-{
-    ModelConfig model;
-    model.architecture = "LlamaForCausalLM";
-    model.vocabularySize = 32000;
-    model.hiddenSize = 4096;
-    model.intermediateSize = 11008;
-    model.layerCount = 32;
-    model.headCount = 32;
-    model.kvHeadCount = 32;
-    model.headDim = 128;
-    model.maxPositionEmbeddings = 4096;
-    return model;
-}
-
-/// The size of the bundled demo.
-ModelConfig tiny()
-{
-    ModelConfig model = llama2();
-    model.vocabularySize = 1024;
-    model.hiddenSize = 128;
-    model.intermediateSize = 344;
-    model.layerCount = 4;
-    model.headCount = 4;
-    model.kvHeadCount = 4;
-    model.headDim = 32;
-    model.maxPositionEmbeddings = 256;
-    model.tiedEmbeddings = true;
-    return model;
-}
-
-RunConfig runAt(std::int64_t length)
-{
-    RunConfig config;
-    config.context.length = length;
-    config.precision.compute = ComputePrecision::Fp32;
-    return config;
-}
 
 DeviceProfile deviceWith(double bytes)
 {
@@ -88,17 +53,36 @@ TEST(CountTrainable, EqualsThePaperForLlama2)
     EXPECT_EQ(countTrainable(llama2(), config).total(), 32 * 8 * 2 * 4096);
 }
 
+TEST(CountTrainable, KnowsTheProjectionsAndNormsOfEachFamily)
+{
+    RunConfig config;
+    config.lora.targets = {"query_key_value", "dense"};
+    const TrainableCount neox = countTrainable(pythia(), config);
+    EXPECT_EQ(neox.lora, 24 * 8 * ((2048 + 3 * 2048) + (2048 + 2048)));
+    EXPECT_EQ(neox.embeddings, 50304 * 2048);
+    EXPECT_EQ(neox.norms, (2 * 24 + 1) * 2 * 2048); // weights and biases
+    config.lora.targets = {"dense_h_to_4h", "dense_4h_to_h", "q_proj"};
+    EXPECT_EQ(countTrainable(pythia(), config).lora, 24 * 8 * 2 * (2048 + 8192));
+
+    ModelConfig qwen3 = tiny();
+    qwen3.architecture = "Qwen3ForCausalLM";
+    qwen3.queryKeyNorm = true;
+    EXPECT_EQ(countTrainable(qwen3, RunConfig()).norms, 9 * 128 + 4 * 2 * 32);
+}
+
 TEST(CountTrainable, FullTrainsEveryParameter)
 {
     RunConfig config;
     config.method = TrainingMethod::Full;
     EXPECT_EQ(countTrainable(llama2(), config).total(), llama2().parameterCount());
     EXPECT_EQ(countTrainable(tiny(), config).total(), tiny().parameterCount());
+    EXPECT_EQ(countTrainable(pythia(), config).total(), pythia().parameterCount());
+    EXPECT_EQ(pythia().parameterCount(), 1414647808);
 }
 
 TEST(PlanMemory, PeakIsTheSumOfTheItems)
 {
-    for (const ModelConfig& model : {llama2(), tiny()}) {
+    for (const ModelConfig& model : {llama2(), tiny(), pythia()}) {
         for (const std::int64_t length : {1, 64, 1000, 32768}) {
             for (const char* kind : {"fp32", "bf16", "full"}) {
                 RunConfig config = runAt(length);
@@ -301,60 +285,15 @@ TEST(PlanMemory, DiskHoldsKeptCheckpointsOneInTheMakingAndTheResult)
     EXPECT_EQ(planMemory(tiny(), config, deviceWith(0)).diskBytes, 5 * trained * 4);
 }
 
-TEST(StepFlops, CountsEveryPass)
+TEST(PlanMemory, SlidingWindowCountsItsBlockOfScores)
 {
-    // One layer, numbers small enough to count by hand.
-    ModelConfig model = tiny();
-    model.layerCount = 1;
-    model.hiddenSize = 8;
-    model.intermediateSize = 16;
-    model.headCount = 2;
-    model.kvHeadCount = 1;
-    model.headDim = 4;
-    model.vocabularySize = 10;
-    RunConfig config = runAt(4);
-    config.attention.kind = AttentionKind::Full;
-    config.memory.recompute = RecomputeLevel::Full;
-    config.lora.targets = {"q_proj"};
-    config.lora.rank = 2;
-    config.batch.microBatch = 3;
-    config.batch.accumulation = 5;
-    const double rows = 15;
-    const double tokens = rows * 4;
-    const double linears = 8 * 8 + 2 * (8 * 4) + 8 * 8 + 3 * 8 * 16;
-    const double lora = 2 * (8 + 8);
-    const double attention = rows * 10 * 2 * 4 * 4; // 10 pairs, 2 heads of 4, 4 operations
-    EXPECT_EQ(stepFlops(model, config),
-              tokens * (6 * linears + 8 * lora + 4 * 80) + attention * (1 + 1 + 2.5));
-    config.memory.recompute = RecomputeLevel::None;
-    EXPECT_EQ(stepFlops(model, config),
-              tokens * (4 * linears + 6 * lora + 4 * 80) + attention * (1 + 2.5));
-    config.method = TrainingMethod::Full;
-    EXPECT_EQ(stepFlops(model, config), tokens * (6 * linears + 6 * 80) + attention * (1 + 2.5));
-}
-
-TEST(StepFlops, FullFinishMixesTheTwoKindsOfAttention)
-{
-    const auto flops = [](double fraction) {
-        RunConfig config = runAt(65536);
-        config.attention.fullFinalFraction = fraction;
-        return stepFlops(llama2(), config);
+    ModelConfig windowed = tiny();
+    windowed.slidingWindow = 1024;
+    const auto backward = [](const ModelConfig& model, std::int64_t length) {
+        return bytesOf(planMemory(model, runAt(length), deviceWith(0)), "Backward of one layer");
     };
-    RunConfig full = runAt(65536);
-    full.attention.kind = AttentionKind::Full;
-    EXPECT_DOUBLE_EQ(flops(1.0), stepFlops(llama2(), full));
-    EXPECT_LT(flops(0.0), flops(1.0));
-    EXPECT_DOUBLE_EQ(flops(0.25), 0.75 * flops(0.0) + 0.25 * flops(1.0));
-}
-
-TEST(StepFlops, FixedGroupGrowsInProportionToTheLength)
-{
-    const auto flops = [](std::int64_t length) {
-        RunConfig config = runAt(length);
-        config.attention.group = 2048;
-        return stepFlops(llama2(), config);
-    };
-    EXPECT_NEAR(flops(65536) / flops(16384), 4.0, 0.02);
+    EXPECT_EQ(backward(windowed, 1024), backward(tiny(), 1024));
+    EXPECT_EQ(backward(windowed, 4096) - backward(tiny(), 4096), 3.0 * 4 * 256 * (1024 + 255) * 4);
 }
 
 TEST(MemoryPlanToJson, HasTheContractsKeys)

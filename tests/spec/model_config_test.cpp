@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/spec/base/error.h"
 #include "core/spec/config/model_config.h"
-#include "tests/spec/temporary_folder.h"
+#include "tests/spec/model_config_text.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -12,12 +12,9 @@ namespace longlora {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using test::goldenModel;
+using test::readText;
 using test::TemporaryFolder;
-
-std::filesystem::path goldenModel(const std::string& name)
-{
-    return std::filesystem::path(LONGLORA_GOLDEN_DIR) / "models" / name;
-}
 
 /// A small, right config.json of transformers 4.44.
 Json smallConfig()
@@ -26,13 +23,6 @@ Json smallConfig()
         "hidden_size": 64, "intermediate_size": 144, "num_hidden_layers": 2,
         "num_attention_heads": 4, "vocab_size": 320, "max_position_embeddings": 4096,
         "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "rope_scaling": null})");
-}
-
-ModelConfig readText(const std::string& text)
-{
-    const TemporaryFolder folder;
-    folder.write("config.json", text);
-    return readModelConfig(folder.path());
 }
 
 /// The small config with `patch` merged in; null takes a key away.
@@ -103,6 +93,177 @@ TEST(ModelConfig, CountsParametersOfPublishedModels)
     EXPECT_EQ(tied.parameterCount(), 1235814400);
 }
 
+TEST(ModelConfig, CountsParametersOfPublishedModelsOfOtherFamilies)
+{
+    const auto mistral7b = readPatched(
+        R"({"architectures": ["MistralForCausalLM"], "model_type": "mistral", "vocab_size": 32000,
+            "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "num_key_value_heads": 8, "sliding_window": 4096})");
+    EXPECT_EQ(mistral7b.parameterCount(), 7241732096);
+    EXPECT_EQ(mistral7b.slidingWindow, 4096);
+    const auto qwen25 = readPatched(
+        R"({"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936,
+            "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24,
+            "num_attention_heads": 14, "num_key_value_heads": 2, "tie_word_embeddings": true,
+            "max_position_embeddings": 32768, "max_window_layers": 21, "rope_theta": 1000000.0,
+            "sliding_window": 32768, "use_sliding_window": false})");
+    EXPECT_EQ(qwen25.parameterCount(), 494032768);
+    EXPECT_EQ(qwen25.slidingWindow, 0);
+    const auto qwen3 = readPatched(
+        R"({"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "vocab_size": 151936,
+            "hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28,
+            "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128,
+            "attention_bias": false, "tie_word_embeddings": true})");
+    EXPECT_EQ(qwen3.parameterCount(), 596049920);
+    const auto pythia = readPatched(
+        R"({"architectures": ["GPTNeoXForCausalLM"], "model_type": "gpt_neox",
+            "vocab_size": 50304, "hidden_size": 2048, "intermediate_size": 8192,
+            "num_hidden_layers": 24, "num_attention_heads": 16, "rms_norm_eps": null,
+            "layer_norm_eps": 1e-05, "rotary_pct": 0.25, "rotary_emb_base": 10000,
+            "hidden_act": "gelu", "use_parallel_residual": true, "rope_theta": null})");
+    EXPECT_EQ(pythia.parameterCount(), 1414647808);
+    EXPECT_EQ(pythia.rotaryDim(), 32);
+}
+
+TEST(ModelConfig, ReadsEveryFamilyIntoOneDescription)
+{
+    const ModelConfig mistral = readModelConfig(goldenModel("mistral-gqa"));
+    EXPECT_EQ(mistral.slidingWindow, 0);
+    EXPECT_EQ(mistral.rope.theta, 1e6);
+    EXPECT_FALSE(mistral.queryKeyValueBias);
+
+    const ModelConfig qwen2 = readModelConfig(goldenModel("qwen2"));
+    EXPECT_TRUE(qwen2.queryKeyValueBias);
+    EXPECT_FALSE(qwen2.attentionOutputBias);
+    EXPECT_TRUE(qwen2.tiedEmbeddings);
+    EXPECT_EQ(qwen2.normEpsilon, 1e-6);
+
+    const ModelConfig qwen3 = readModelConfig(goldenModel("qwen3"));
+    EXPECT_TRUE(qwen3.queryKeyNorm);
+    EXPECT_FALSE(qwen3.queryKeyValueBias);
+    EXPECT_EQ(qwen3.headDim, 32);
+    EXPECT_EQ(qwen3.hiddenSize, 64);
+
+    const ModelConfig neox = readModelConfig(goldenModel("gpt-neox"));
+    EXPECT_EQ(neox.norm, NormKind::Layer);
+    EXPECT_EQ(neox.activation, Activation::Gelu);
+    EXPECT_FALSE(neox.gatedMlp);
+    EXPECT_TRUE(neox.fusedQueryKeyValue);
+    EXPECT_TRUE(neox.parallelResidual);
+    EXPECT_TRUE(neox.queryKeyValueBias && neox.attentionOutputBias && neox.mlpBias);
+    EXPECT_EQ(neox.rotaryFraction, 0.25);
+    EXPECT_EQ(neox.rotaryDim(), 4);
+    EXPECT_EQ(neox.kvHeadCount, 4);
+}
+
+constexpr const char* kNeox = R"("architectures": ["GPTNeoXForCausalLM"], "model_type": "gpt_neox",
+                                 "rms_norm_eps": null, "rope_theta": null)";
+
+ModelConfig readNeox(const std::string& more)
+{
+    return readPatched(("{" + std::string(kNeox) + more + "}").c_str());
+}
+
+TEST(ModelConfig, ReadsEverySpellingOfNeoxRotation)
+{
+    for (const char* more : {R"(, "rotary_pct": 0.5, "rotary_emb_base": 20000)",
+                             R"(, "rope_parameters": {"rope_type": "default", "rope_theta": 20000.0,
+                                   "partial_rotary_factor": 0.5})",
+                             R"(, "rotary_pct": 0.5, "rotary_emb_base": 20000, "rope_parameters":
+              {"rope_type": "default", "rope_theta": 20000.0, "partial_rotary_factor": 0.5})"}) {
+        EXPECT_EQ(readNeox(more).rope.theta, 20000.0) << more;
+        EXPECT_EQ(readNeox(more).rotaryDim(), 8) << more;
+    }
+    EXPECT_EQ(readNeox("").rope.theta, 10000.0);
+    EXPECT_EQ(readNeox("").rotaryFraction, 0.25);
+    const RopeScaling scaled =
+        readNeox(R"(, "rotary_emb_base": 20000, "rope_scaling": {"type": "linear", "factor": 2})")
+            .rope;
+    EXPECT_EQ(scaled.kind, RopeKind::Linear);
+    EXPECT_EQ(scaled.theta, 20000.0);
+}
+
+TEST(ModelConfig, ReadsVariantsOfNeox)
+{
+    EXPECT_FALSE(readNeox(R"(, "use_parallel_residual": false)").parallelResidual);
+    EXPECT_EQ(readNeox(R"(, "hidden_act": "gelu_fast")").activation, Activation::GeluTanh);
+    const ModelConfig plain = readNeox(R"(, "attention_bias": false)");
+    EXPECT_FALSE(plain.queryKeyValueBias || plain.attentionOutputBias);
+    EXPECT_TRUE(plain.mlpBias);
+    EXPECT_EQ(readNeox("").normEpsilon, 1e-5);
+}
+
+TEST(ModelConfig, ReadsBiasesWhereTheFamilyHasThem)
+{
+    const ModelConfig llama = readPatched(R"({"attention_bias": true, "mlp_bias": true})");
+    EXPECT_TRUE(llama.queryKeyValueBias && llama.attentionOutputBias && llama.mlpBias);
+    const ModelConfig qwen3 = readPatched(
+        R"({"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3",
+            "num_key_value_heads": 4, "attention_bias": true})");
+    EXPECT_TRUE(qwen3.queryKeyValueBias && qwen3.attentionOutputBias);
+    EXPECT_EQ(qwen3.headDim, 128); // what transformers takes where the file says none
+}
+
+TEST(ModelConfig, SlidingWindowIsReadAsTransformersDoes)
+{
+    const auto window = [](const std::string& name, const std::string& more) {
+        return readPatched((R"({"architectures": [")" + name + R"("], "model_type": null,
+                                "num_key_value_heads": 4)" +
+                            more + "}")
+                               .c_str())
+            .slidingWindow;
+    };
+    const std::string mistral = "MistralForCausalLM", qwen2 = "Qwen2ForCausalLM";
+    EXPECT_EQ(window(mistral, R"(, "sliding_window": 1024)"), 1024);
+    EXPECT_EQ(window(mistral, ""), 4096) << "the default of its config class";
+    EXPECT_EQ(window(qwen2, R"(, "sliding_window": 1024)"), 0);
+    EXPECT_EQ(window(qwen2, R"(, "sliding_window": 1024, "use_sliding_window": false)"), 0);
+    EXPECT_EQ(window(qwen2, R"(, "sliding_window": 1024, "use_sliding_window": true)"), 0)
+        << "from layer 28 on, and there are two";
+    EXPECT_EQ(window(qwen2, R"(, "sliding_window": 1024, "use_sliding_window": true,
+                                "max_window_layers": 0)"),
+              1024);
+    EXPECT_EQ(window(qwen2, R"(, "sliding_window": 1024, "use_sliding_window": true,
+                                "max_window_layers": 0,
+                                "layer_types": ["sliding_attention", "sliding_attention"])"),
+              1024);
+    EXPECT_EQ(window("LlamaForCausalLM", R"(, "sliding_window": 9, "use_sliding_window": false)"),
+              0);
+    // null in the file means no window, unlike a missing key.
+    Json config = smallConfig();
+    config["architectures"] = {mistral};
+    config["model_type"] = "mistral";
+    config["num_key_value_heads"] = 4;
+    config["sliding_window"] = nullptr;
+    EXPECT_EQ(readText(config.dump()).slidingWindow, 0);
+}
+
+TEST(ModelConfig, FieldsThatAreOffPass)
+{
+    EXPECT_NO_THROW(readPatched(
+        R"({"quantization_config": {}, "num_experts": 0, "logit_scale": 1.0, "alibi": false,
+            "final_logit_softcapping": 0, "no_rope_layers": [], "pretraining_tp": 2,
+            "rope_parameters": {"rope_theta": 10000.0, "partial_rotary_factor": 1.0},
+            "attention_dropout": 0.1, "use_cache": false, "some_remark": {"of": "an author"}})"));
+}
+
+TEST(ModelConfig, OriginalLengthMayStandOutside)
+{
+    const char* const yarn = R"({"original_max_position_embeddings": 1024, "rope_scaling":
+        {"type": "yarn", "factor": 4, "original_max_position_embeddings": 1024}})";
+    EXPECT_EQ(readPatched(yarn).rope.originalMaxPositionEmbeddings, 1024);
+}
+
+TEST(ModelConfig, UsualAttentionFactorSaidAloudIsTheUsualOne)
+{
+    const RopeScaling said =
+        readPatched(R"({"rope_scaling": {"type": "yarn", "factor": 4.0, "attention_factor":
+                        1.138629436111989, "original_max_position_embeddings": 1024}})")
+            .rope;
+    EXPECT_EQ(said.attentionFactor, 0.0);
+    EXPECT_NEAR(ropeFrequencies(said, 16, 1).attentionFactor, 1.138629436111989, 1e-12);
+}
+
 TEST(ModelConfig, ContextOfLlama31IsWhatItsConfigSays)
 {
     const ModelConfig model = readPatched(
@@ -159,6 +320,7 @@ TEST(ModelConfig, RefusesRotaryEmbeddingsThatContradictThemselves)
                    "key rope_scaling: contradicts");
     EXPECT_REFUSED(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}})",
                    "key rope_parameters.rope_theta: differs");
+    EXPECT_REFUSED(R"({"rotary_emb_base": 500000})", "key rotary_emb_base: differs");
     EXPECT_REFUSED(R"({"rope_condense_ratio": 8, "rope_scaling": {"type": "linear",
                                                                   "factor": 2}})",
                    "key rope_condense_ratio: contradicts");
@@ -186,9 +348,10 @@ TEST(ModelConfig, RefusesRotaryEmbeddingsItDoesNotKnow)
 
 TEST(ModelConfig, RefusesOtherModelsByName)
 {
-    EXPECT_REFUSED(R"({"architectures": ["MistralForCausalLM"]})",
-                   "key architectures: architecture \"MistralForCausalLM\" is not supported. "
-                   "Supported: LlamaForCausalLM.");
+    EXPECT_REFUSED(R"({"architectures": ["GemmaForCausalLM"]})",
+                   "key architectures: architecture \"GemmaForCausalLM\" is not supported. "
+                   "Supported: LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, "
+                   "Qwen3ForCausalLM, GPTNeoXForCausalLM.");
     EXPECT_REFUSED(R"({"architectures": []})", "architectures");
     EXPECT_REFUSED(R"({"architectures": null})", "key architectures: missing");
     EXPECT_REFUSED(R"({"model_type": "mistral"})", "contradicts the architecture");
@@ -196,8 +359,6 @@ TEST(ModelConfig, RefusesOtherModelsByName)
 
 TEST(ModelConfig, RefusesVariantsItWouldComputeWrongly)
 {
-    EXPECT_REFUSED(R"({"attention_bias": true})", "key attention_bias: models with biases");
-    EXPECT_REFUSED(R"({"mlp_bias": true})", "key mlp_bias");
     EXPECT_REFUSED(R"({"hidden_act": "gelu"})", "activation \"gelu\" is not supported");
     EXPECT_REFUSED(R"({"quantization_config": {"quant_method": "gptq"}})", "stored quantized");
     EXPECT_REFUSED(R"({"torch_dtype": "float8_e4m3fn"})", "\"float8_e4m3fn\"");
@@ -247,59 +408,6 @@ TEST(ModelConfig, ReadsSpellingsOfDtypeAndTokenIds)
     EXPECT_TRUE(readPatched("{}").eosTokenIds.empty());
     EXPECT_FALSE(readPatched(R"({"bos_token_id": null})").bosTokenId);
     EXPECT_EQ(readPatched(R"({"head_dim": 32})").headDim, 32); // not hidden / heads
-}
-
-TEST(ModelConfigJson, ReadsBackEqual)
-{
-    for (const char* name :
-         {"llama-mha", "llama-linear", "llama-gqa-llama3", "llama-yarn", "llama-dynamic"}) {
-        const ModelConfig model = readModelConfig(goldenModel(name));
-        const ModelConfig again = readText(modelConfigJson(model));
-        EXPECT_EQ(again.rope, model.rope) << name;
-        EXPECT_EQ(again.parameterCount(), model.parameterCount()) << name;
-        EXPECT_EQ(again.contextLength(), model.contextLength()) << name;
-        EXPECT_EQ(again.headDim, model.headDim) << name;
-        EXPECT_EQ(again.rmsNormEpsilon, model.rmsNormEpsilon) << name;
-        EXPECT_EQ(again.storedDtype, model.storedDtype) << name;
-        EXPECT_EQ(again.eosTokenIds, model.eosTokenIds) << name;
-        EXPECT_EQ(again.bosTokenId, model.bosTokenId) << name;
-        EXPECT_EQ(again.tiedEmbeddings, model.tiedEmbeddings) << name;
-    }
-}
-
-TEST(RewriteModelConfig, ReplacesTheRotaryEmbeddingAndKeepsTheRest)
-{
-    const auto folder = goldenModel("llama-yarn"); // transformers 5's layout
-    ModelConfigChanges changes;
-    changes.rope.kind = RopeKind::Linear;
-    changes.rope.theta = 10000;
-    changes.rope.factor = 2;
-    const Json before = Json::parse(test::contentOf(folder / "config.json"));
-    const Json after = Json::parse(rewriteModelConfig(folder, changes));
-    EXPECT_FALSE(after.contains("rope_parameters"));
-    EXPECT_EQ(after["rope_theta"], 10000.0);
-    EXPECT_EQ(after["rope_scaling"],
-              Json::parse(R"({"rope_type": "linear", "factor": 2.0, "type": "linear"})"));
-    for (const auto& item : before.items()) {
-        if (item.key() != "rope_parameters") {
-            EXPECT_EQ(after[item.key()], item.value()) << item.key();
-        }
-    }
-    EXPECT_EQ(readText(after.dump()).rope, changes.rope);
-}
-
-TEST(RewriteModelConfig, ChangesTyingDtypeAndLengthWhenAsked)
-{
-    ModelConfigChanges changes;
-    changes.tiedEmbeddings = false;
-    changes.dtype = "bfloat16";
-    changes.maxPositionEmbeddings = 999;
-    const Json after = Json::parse(rewriteModelConfig(goldenModel("llama-yarn"), changes));
-    EXPECT_EQ(after["tie_word_embeddings"], false);
-    EXPECT_EQ(after["torch_dtype"], "bfloat16");
-    EXPECT_FALSE(after.contains("dtype")); // the file had transformers 5's key
-    EXPECT_EQ(after["max_position_embeddings"], 999);
-    EXPECT_TRUE(after["rope_scaling"].is_null()); // default
 }
 
 } // namespace

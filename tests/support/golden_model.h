@@ -19,7 +19,7 @@ inline std::filesystem::path golden(const std::string& relative)
     return std::filesystem::path(LONGLORA_GOLDEN_DIR) / relative;
 }
 
-inline Llama goldenModel(const std::string& name, at::ScalarType dtype = at::kFloat)
+inline DecoderModel goldenModel(const std::string& name, at::ScalarType dtype = at::kFloat)
 {
     return loadBaseModel(golden("models/" + name), {at::kCPU, dtype});
 }

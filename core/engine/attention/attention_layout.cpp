@@ -3,6 +3,8 @@
 
 #include "core/spec/base/error.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace longlora {
@@ -72,7 +74,7 @@ AttentionLayout attentionLayout(const AttentionSpec& spec, std::int64_t headCoun
                                 std::int64_t batch, std::int64_t length,
                                 const DocumentStarts& documents)
 {
-    AttentionLayout layout{batch, length, {}};
+    AttentionLayout layout{batch, length, {}, spec.window};
     if (spec.kind == AttentionKind::Full) {
         layout.halves.push_back({0, headCount, 0, segmentRuns({{0, length}}, batch, documents)});
         return layout;
@@ -80,6 +82,12 @@ AttentionLayout attentionLayout(const AttentionSpec& spec, std::int64_t headCoun
     if (spec.edge == GroupEdge::Circular && hasSeveralDocuments(documents)) {
         throw ConfigError("attention.edge circular cannot keep packed documents apart",
                           "set attention.edge to clipped, or data.mask_documents to false");
+    }
+    if (spec.edge == GroupEdge::Circular && spec.window > 0 && spec.group > spec.window) {
+        throw ConfigError(fmt::format("attention.edge circular cannot keep the model's sliding "
+                                      "window of {} in groups of {}",
+                                      spec.window, spec.group),
+                          "set attention.edge to clipped, or attention.group to the window");
     }
     const S2Pattern pattern{length, spec.group, spec.edge};
     const std::int64_t plain = plainHeadCount(headCount);

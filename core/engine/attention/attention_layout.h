@@ -13,6 +13,8 @@ struct AttentionSpec {
     AttentionKind kind = AttentionKind::Full;
     std::int64_t group = 0; ///< tokens, for S2
     GroupEdge edge = GroupEdge::Clipped;
+    /// Tokens that a token sees, itself the last of them: the model's slidingWindow; 0: all.
+    std::int64_t window = 0;
 };
 
 /// Starts of the documents in each row of a batch (ascending, first 0). Empty: one document a row.
@@ -40,10 +42,18 @@ struct AttentionLayout {
     std::int64_t batch = 0;
     std::int64_t length = 0;
     std::vector<HeadLayout> halves;
+    std::int64_t window = 0; ///< inside segments; 0: none
+
+    /// The window that counts in segments of `segmentLength`; 0: they fit into it.
+    std::int64_t windowIn(std::int64_t segmentLength) const
+    {
+        return segmentLength > window ? window : 0;
+    }
 };
 
 /// Full attention, or S2Pattern's segments cut at document borders.
-/// Throws: ConfigError for documents under the circular edge, which has no meaning there.
+/// Throws: ConfigError for documents, or a window below the group, under the circular edge: they
+/// have no meaning there.
 AttentionLayout attentionLayout(const AttentionSpec& spec, std::int64_t headCount,
                                 std::int64_t batch, std::int64_t length,
                                 const DocumentStarts& documents = {});

@@ -7,6 +7,7 @@
 #include "core/engine/attention/segmented_attention.h"
 
 #include "core/engine/attention/dense_attention.h"
+#include "core/engine/attention/windowed_attention.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Tensor.h>
@@ -18,6 +19,20 @@
 namespace longlora {
 
 namespace {
+
+DenseAttentionResult attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                               bool causal, std::int64_t window)
+{
+    return window > 0 ? windowedAttention(q, k, v, window) : denseAttention(q, k, v, causal);
+}
+
+DenseAttentionGradients attentionBackward(const at::Tensor& gradOut, const at::Tensor& q,
+                                          const at::Tensor& k, const at::Tensor& v,
+                                          const DenseAttentionResult& forward, std::int64_t window)
+{
+    return window > 0 ? windowedAttentionBackward(gradOut, q, k, v, forward, window)
+                      : denseAttentionBackward(gradOut, q, k, v, forward);
+}
 
 /// Query heads first, first + step, ... that use the kv heads kvFirst, kvFirst + 1, ...: one head
 /// of each group of queries that shares a kv head, so that K and V need no repeating.
@@ -170,8 +185,8 @@ public:
                     return view.of(x.in(half), block.kvFirst, 1, block.count);
                 };
                 const auto result =
-                    denseAttention(view.of(qs.in(half), block.first, block.step, block.count),
-                                   kv(ks), kv(vs), true);
+                    attention(view.of(qs.in(half), block.first, block.step, block.count), kv(ks),
+                              kv(vs), true, layout.windowIn(view.length));
                 view.of(outs.in(half), block.first, block.step, block.count).copy_(result.out);
                 saved.push_back(result.logSumExp);
                 saved.insert(saved.end(), result.rest.begin(), result.rest.end());
@@ -194,8 +209,10 @@ public:
         const RolledTensors gradOuts(gradients[0].contiguous(), layout);
         const RolledSums dq(q, layout), dk(k, layout), dv(v, layout);
         std::size_t next = 3;
-        const std::size_t callCount = countCalls(layout, q.size(2) / k.size(2));
-        const std::size_t perCall = (saved.size() - 4) / std::max<std::size_t>(callCount, 1);
+        const CallCount calls = countCalls(layout, q.size(2) / k.size(2));
+        // Of dense calls the device's kernel keeps more than the log-sum-exp.
+        const std::size_t perDenseCall =
+            (saved.size() - 4 - calls.windowed) / std::max<std::size_t>(calls.dense, 1);
         forEachCall(layout, q.size(2) / k.size(2),
                     [&](const HeadLayout& half, const SegmentView& view, const HeadBlock& block) {
                         const auto query = [&](const auto& x) {
@@ -204,13 +221,15 @@ public:
                         const auto kv = [&](const auto& x) {
                             return view.of(x.in(half), block.kvFirst, 1, block.count);
                         };
+                        const std::int64_t window = layout.windowIn(view.length);
+                        const std::size_t kept = window > 0 ? 1 : perDenseCall;
                         DenseAttentionResult forward{query(outs), saved[next], {}};
-                        for (std::size_t i = 1; i < perCall; ++i) {
+                        for (std::size_t i = 1; i < kept; ++i) {
                             forward.rest.push_back(saved[next + i]);
                         }
-                        next += perCall;
-                        const auto d = denseAttentionBackward(query(gradOuts), query(qs), kv(ks),
-                                                              kv(vs), forward);
+                        next += kept;
+                        const auto d = attentionBackward(query(gradOuts), query(qs), kv(ks), kv(vs),
+                                                         forward, window);
                         query(dq).copy_(d.q);
                         kv(dk).add_(d.k);
                         kv(dv).add_(d.v);
@@ -219,11 +238,17 @@ public:
     }
 
 private:
-    static std::size_t countCalls(const AttentionLayout& layout, std::int64_t queriesPerKvHead)
+    struct CallCount {
+        std::size_t dense = 0;
+        std::size_t windowed = 0;
+    };
+    static CallCount countCalls(const AttentionLayout& layout, std::int64_t queriesPerKvHead)
     {
-        std::size_t count = 0;
+        CallCount count;
         forEachCall(layout, queriesPerKvHead,
-                    [&](const auto&, const auto&, const auto&) { ++count; });
+                    [&](const auto&, const SegmentView& view, const auto&) {
+                        ++(layout.windowIn(view.length) > 0 ? count.windowed : count.dense);
+                    });
         return count;
     }
 };
@@ -237,7 +262,7 @@ at::Tensor segmentedAttention(const at::Tensor& q, const at::Tensor& k, const at
 }
 
 AttentionPart attendDense(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                          bool causal)
+                          bool causal, std::int64_t window)
 {
     AttentionPart part{
         at::empty(q.sizes(), q.options()),
@@ -249,8 +274,8 @@ AttentionPart attendDense(const at::Tensor& q, const at::Tensor& k, const at::Te
         const auto queries = [&](const at::Tensor& x) {
             return x.slice(1, block.first, x.size(1), block.step);
         };
-        const auto result = denseAttention(queries(qT), kT.narrow(1, block.kvFirst, block.count),
-                                           vT.narrow(1, block.kvFirst, block.count), causal);
+        const auto result = attention(queries(qT), kT.narrow(1, block.kvFirst, block.count),
+                                      vT.narrow(1, block.kvFirst, block.count), causal, window);
         queries(outT).copy_(result.out);
         queries(part.logSumExp).copy_(result.logSumExp);
     }

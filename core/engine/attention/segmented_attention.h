@@ -10,6 +10,7 @@ namespace longlora {
 /// Causal attention inside segments: full attention and S2-Attn are both this, with different
 /// layouts. Each run of segments is one dense causal call on strided views of q, k and v: no roll,
 /// no index copy, no mask, no repeated K and V (query heads that share a kv head are called apart).
+/// Segments longer than the layout's window are windowedAttention instead.
 /// Shapes: q [batch, seq, heads, head_dim], k and v [batch, seq, kv heads, head_dim], contiguous in
 /// head_dim; result like q, contiguous. Scale 1/sqrt(head_dim). Differentiable.
 /// Source: Chen et al. 2024 (arXiv:2309.12307), sec. 3.2.
@@ -18,12 +19,13 @@ at::Tensor segmentedAttention(const at::Tensor& q, const at::Tensor& k, const at
 
 /// Result and log-sum-exp of one dense causal (or unmasked) call, not differentiable: the piece
 /// that cached generation combines. Shapes: q [1, seq, heads, head_dim], k and v [1, keys, kv
-/// heads, head_dim]; out like q, logSumExp [1, heads, seq] fp32.
+/// heads, head_dim]; out like q, logSumExp [1, heads, seq] fp32. With a window (causal only)
+/// queries are the last of the keys.
 struct AttentionPart {
     at::Tensor out;
     at::Tensor logSumExp;
 };
 AttentionPart attendDense(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                          bool causal);
+                          bool causal, std::int64_t window = 0);
 
 } // namespace longlora

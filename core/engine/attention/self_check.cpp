@@ -157,7 +157,7 @@ ModelConfig tinyConfig()
 /// Largest difference of the layer driver's gradients from one graph over the whole model.
 double compareDriver(const ComputePlace& place)
 {
-    Llama model = randomModel(tinyConfig(), 1, place);
+    DecoderModel model = randomModel(tinyConfig(), 1, place);
     RunConfig config;
     config.method = TrainingMethod::Full;
     TrainableSet trainables(model, config);
@@ -175,7 +175,7 @@ double compareDriver(const ComputePlace& place)
     }
     const auto rotary = rotaryTable(model.config.rope, 8, 0, 33, 33, place.device, place.dtype);
     at::Tensor hidden = embed(model, ids);
-    for (const LlamaLayer& layer : model.layers) {
+    for (const DecoderLayer& layer : model.layers) {
         hidden = layerForward(layer, model.config, hidden, rotary,
                               [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
                                   return segmentedAttention(q, k, v, batch.layout);

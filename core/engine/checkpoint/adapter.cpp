@@ -26,6 +26,7 @@ constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char* kTensorFile = "adapter_model.safetensors";
 constexpr std::string_view kPrefix = "base_model.model.";
 constexpr std::string_view kWeight = ".weight";
+constexpr std::string_view kBias = ".bias";
 
 /// What a key of adapter_model.safetensors stands for.
 struct TensorRole {
@@ -34,16 +35,23 @@ struct TensorRole {
     std::string name; ///< module for LoRA, weight for Replaced
 };
 
+/// A trained norm may have a bias; a bias of anything else is a variant of LoRA.
+bool isOfNorm(std::string_view module)
+{
+    return module.ends_with("norm");
+}
+
 /// Spellings of PEFT now ("X.lora_A.weight", "X.weight"), of older ones and of hand-made files
 /// ("X.lora_A.default.weight", "X.modules_to_save.default.weight", "X.original_module.weight").
 TensorRole roleOf(std::string_view key)
 {
     using Kind = TensorRole::Kind;
-    if (!key.starts_with(kPrefix) || !key.ends_with(kWeight)) {
+    const std::string_view ending = key.ends_with(kBias) ? kBias : kWeight;
+    if (!key.starts_with(kPrefix) || !key.ends_with(ending)) {
         return {};
     }
     key.remove_prefix(kPrefix.size());
-    const std::string_view module = key.substr(0, key.size() - kWeight.size());
+    const std::string_view module = key.substr(0, key.size() - ending.size());
     constexpr std::array<std::pair<std::string_view, Kind>, 4> kMarks = {{
         {".lora_A", Kind::LoraA},
         {".lora_B", Kind::LoraB},
@@ -57,18 +65,21 @@ TensorRole roleOf(std::string_view key)
         }
         // The adapter's name may follow: one part without a dot.
         const std::string_view rest = module.substr(at + mark.size());
-        if (!rest.empty() && (rest.front() != '.' || rest.rfind('.') != 0)) {
+        const bool isLora = kind == Kind::LoraA || kind == Kind::LoraB;
+        std::string name(module.substr(0, at));
+        if ((!rest.empty() && (rest.front() != '.' || rest.rfind('.') != 0)) ||
+            (ending == kBias && (isLora || !isOfNorm(name)))) {
             return {};
         }
-        std::string name(module.substr(0, at));
-        return {kind, kind == Kind::Replaced ? name + std::string(kWeight) : name};
+        return {kind, isLora ? name : name + std::string(ending)};
     }
     for (const std::string_view other : {".lora_", ".base_layer", ".token_adapter"}) {
         if (module.find(other) != std::string_view::npos) {
             return {};
         }
     }
-    return {Kind::Replaced, std::string(key)};
+    return ending == kBias && !isOfNorm(module) ? TensorRole{}
+                                                : TensorRole{Kind::Replaced, std::string(key)};
 }
 
 /// A copy that does not depend on the file. Narrow numbers are widened: merging and training start
@@ -102,52 +113,20 @@ void requireWholePair(const LoraPair& pair, const std::string& module, std::int6
     }
 }
 
-/// "model.layers.3." of a name in a layer, else empty.
-std::string layerOf(const std::string& name)
+/// A module the config calls trained must be there: PEFT itself fails over a file without it. That
+/// all of its kind are there can be said once the base is known.
+void requireSavedModules(const Adapter& adapter, const std::string& file)
 {
-    constexpr std::string_view kLayers = "model.layers.";
-    if (!name.starts_with(kLayers)) {
-        return {};
-    }
-    const std::size_t dot = name.find('.', kLayers.size());
-    return dot == std::string::npos ? std::string() : name.substr(0, dot + 1);
-}
-
-/// Every module the config calls trained must be there: PEFT itself fails over a file without it,
-/// and a model with some of its norms missing would be silently wrong.
-void requireSavedModules(const Adapter& adapter, const PeftConfig& config, const std::string& file)
-{
-    const auto require = [&](const std::string& weight, const std::string& saved) {
-        if (!adapter.replaced.contains(weight)) {
-            throw FormatError(file, "tensor " + std::string(kPrefix) + weight,
-                              "is missing, though modules_to_save lists " + saved);
-        }
-    };
-    for (const std::string& saved : config.modulesToSave) {
+    for (const std::string& saved : adapter.savedModules) {
         const bool isFound =
             std::any_of(adapter.replaced.begin(), adapter.replaced.end(), [&](const auto& item) {
                 return item.first.ends_with(saved + std::string(kWeight));
             });
         // A head that stays tied to a trained embedding is not written.
-        if (!isFound && !(adapter.keepsTying && saved == "lm_head")) {
+        const bool isHead = saved == "lm_head" || saved == "embed_out";
+        if (!isFound && !(adapter.keepsTying && isHead)) {
             throw FormatError(file, {},
                               "has no tensor of " + saved + ", which modules_to_save lists");
-        }
-        if (saved != "norm") {
-            continue;
-        }
-        require("model.norm.weight", saved);
-        const auto requireLayer = [&](const std::string& name) {
-            if (const std::string layer = layerOf(name); !layer.empty()) {
-                require(layer + "input_layernorm.weight", saved);
-                require(layer + "post_attention_layernorm.weight", saved);
-            }
-        };
-        for (const auto& [module, pair] : adapter.pairs) {
-            requireLayer(module);
-        }
-        for (const auto& [weight, tensor] : adapter.replaced) {
-            requireLayer(weight);
         }
     }
 }
@@ -176,6 +155,7 @@ Adapter readAdapter(const std::filesystem::path& folder)
     const std::string name = file.path().string();
     Adapter adapter;
     adapter.baseModel = config.baseModel;
+    adapter.savedModules = config.modulesToSave;
     adapter.keepsTying = config.keepsTying;
     adapter.origin = readAdapterOrigin(folder);
     for (const auto& [key, entry] : file.entries()) {
@@ -203,7 +183,7 @@ Adapter readAdapter(const std::filesystem::path& folder)
         requireWholePair(pair, module, shape.rank, name);
         pair.scale = shape.scale;
     }
-    requireSavedModules(adapter, config, name);
+    requireSavedModules(adapter, name);
     return adapter;
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/config/run_config.h"
 
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace longlora {
 
@@ -24,7 +25,9 @@ struct Adapter {
     std::string baseModel;                      ///< base_model_name_or_path
     std::map<std::string, LoraPair> pairs;      ///< by module name, as in forEachLinear
     std::map<std::string, at::Tensor> replaced; ///< by weight name, as in forEachWeight
-    bool keepsTying = false;                    ///< ensure_weight_tying
+    /// Ends of module names that modules_to_save lists; attaching asks for all of them.
+    std::vector<std::string> savedModules;
+    bool keepsTying = false; ///< ensure_weight_tying
     std::optional<AdapterOrigin> origin;
 };
 
@@ -36,8 +39,10 @@ Adapter readAdapter(const std::filesystem::path& folder);
 /// Puts `adapter` onto `model` (cast to its dtype and device) and sets the rope it was trained
 /// with. Throws: DataError if it is of another base: module missing, shape unlike, fingerprint
 /// unlike (only where the adapter has one and `modelFingerprint` is not empty), rope of the model
-/// neither the adapter's nor its base's; the message says which.
-void attachAdapter(Llama& model, const Adapter& adapter, const std::string& modelFingerprint = {});
+/// neither the adapter's nor its base's; or if it lacks a module that it says is trained whole. The
+/// message says which.
+void attachAdapter(DecoderModel& model, const Adapter& adapter,
+                   const std::string& modelFingerprint = {});
 
 /// What is written beside the tensors.
 struct AdapterDescription {
@@ -46,7 +51,7 @@ struct AdapterDescription {
     std::optional<AdapterOrigin> origin;
 };
 /// Writes adapter_config.json and adapter_model.safetensors as PEFT 0.21 does (fp32, plain module
-/// names, modules_to_save tensors complete: embeddings and 2L+1 norms) and longlora_adapter.json.
+/// names, modules_to_save tensors complete: embeddings and all norms) and longlora_adapter.json.
 /// `pairs` and `replaced` as in Adapter. Throws: DataError.
 void writeAdapter(const std::filesystem::path& folder, const AdapterDescription& description,
                   const std::map<std::string, LoraPair>& pairs,

@@ -14,9 +14,6 @@ namespace longlora {
 
 namespace {
 
-constexpr const char* kEmbedding = "model.embed_tokens.weight";
-constexpr const char* kHead = "lm_head.weight";
-
 [[noreturn]] void throwOtherBase(const Adapter& adapter, const std::string& what)
 {
     throw DataError("The adapter is of another base model: " + what,
@@ -25,45 +22,69 @@ constexpr const char* kHead = "lm_head.weight";
                         : "It says it was trained on " + adapter.baseModel + ".");
 }
 
-bool isLinearOfLayer(const std::string& weight)
+using Table = std::map<std::string, WeightShape>;
+
+/// The base's weights by name, a head among them also where it is tied: it may be replaced by one
+/// of its own.
+Table tableOf(ModelConfig base)
 {
-    return weight.find(".self_attn.") != std::string::npos ||
-           weight.find(".mlp.") != std::string::npos;
+    base.tiedEmbeddings = false;
+    Table table;
+    for (WeightShape& shape : weightShapes(base)) {
+        std::string name = shape.name;
+        table.emplace(std::move(name), std::move(shape));
+    }
+    return table;
 }
 
-void requireShapes(const ModelConfig& base, const Adapter& adapter)
+void requireShapes(const Table& table, const Adapter& adapter)
 {
-    std::map<std::string, std::vector<std::int64_t>> shapes;
-    for (WeightShape& shape : weightShapes(base)) {
-        shapes.emplace(std::move(shape.name), std::move(shape.sizes));
-    }
-    shapes.emplace(kHead, shapes.at(kEmbedding)); // a tied head may be replaced by one of its own
     for (const auto& [module, pair] : adapter.pairs) {
-        const auto weight = shapes.find(module + ".weight");
-        if (weight == shapes.end()) {
+        const auto weight = table.find(module + ".weight");
+        if (weight == table.end()) {
             throwOtherBase(adapter, "it has no module " + module);
         }
-        if (!isLinearOfLayer(weight->first)) {
+        if (!isLayerLinear(weight->second.part)) {
             throw DataError("The adapter has a low-rank update of " + module +
                                 ", which is not supported",
                             "Supported: the linear maps of the layers.");
         }
         const std::vector<std::int64_t> sizes{pair.b.size(0), pair.a.size(1)};
-        if (sizes != weight->second) {
-            throwOtherBase(adapter,
-                           fmt::format("{} is [{}], the adapter's update [{}]", module,
-                                       fmt::join(weight->second, ", "), fmt::join(sizes, ", ")));
+        if (sizes != weight->second.sizes) {
+            throwOtherBase(adapter, fmt::format("{} is [{}], the adapter's update [{}]", module,
+                                                fmt::join(weight->second.sizes, ", "),
+                                                fmt::join(sizes, ", ")));
         }
     }
     for (const auto& [name, tensor] : adapter.replaced) {
-        const auto weight = shapes.find(name);
-        if (weight == shapes.end()) {
+        const auto weight = table.find(name);
+        if (weight == table.end()) {
             throwOtherBase(adapter, "it has no weight " + name);
         }
-        if (!tensor.sizes().equals(weight->second)) {
+        if (!tensor.sizes().equals(weight->second.sizes)) {
             throwOtherBase(adapter, fmt::format("{} is [{}], the adapter's [{}]", name,
-                                                fmt::join(weight->second, ", "),
+                                                fmt::join(weight->second.sizes, ", "),
                                                 fmt::join(tensor.sizes(), ", ")));
+        }
+    }
+}
+
+/// modules_to_save means every module whose name ends so, with all its tensors ("norm": all norms
+/// of the layers, those of q and k among them, and the last). A model with some of them missing
+/// would be silently wrong.
+void requireSavedModules(const Table& table, const Adapter& adapter)
+{
+    for (const auto& [name, shape] : table) {
+        const bool staysTied = shape.part == ModelPart::Head && adapter.keepsTying;
+        if (adapter.replaced.contains(name) || staysTied) {
+            continue;
+        }
+        for (const std::string& saved : adapter.savedModules) {
+            if (shape.module().ends_with(saved)) {
+                throw DataError("The adapter lacks " + name +
+                                    ", though its modules_to_save lists " + saved,
+                                "It is incomplete, or was made for another base model.");
+            }
         }
     }
 }
@@ -86,7 +107,9 @@ void takeRope(ModelConfig& config, const AdapterOrigin& origin)
 ModelConfig configWithAdapter(const ModelConfig& base, const Adapter& adapter,
                               const std::string& modelFingerprint)
 {
-    requireShapes(base, adapter);
+    const Table table = tableOf(base);
+    requireShapes(table, adapter);
+    requireSavedModules(table, adapter);
     ModelConfig config = base;
     if (adapter.origin) {
         const AdapterOrigin& origin = *adapter.origin;
@@ -106,18 +129,19 @@ ModelConfig configWithAdapter(const ModelConfig& base, const Adapter& adapter,
         }
         takeRope(config, origin);
     }
-    const bool replacesHead = adapter.replaced.contains(kHead);
+    const bool replacesHead = adapter.replaced.contains(weightName(base, ModelPart::Head));
     if (base.tiedEmbeddings && adapter.keepsTying && replacesHead) {
         throw DataError(
             "The adapter keeps head and embedding tied (ensure_weight_tying) and brings "
             "a head of its own");
     }
-    const bool replacesEnd = replacesHead || adapter.replaced.contains(kEmbedding);
+    const bool replacesEnd =
+        replacesHead || adapter.replaced.contains(weightName(base, ModelPart::Embedding));
     config.tiedEmbeddings = base.tiedEmbeddings && (adapter.keepsTying || !replacesEnd);
     return config;
 }
 
-void attachAdapter(Llama& model, const Adapter& adapter, const std::string& modelFingerprint)
+void attachAdapter(DecoderModel& model, const Adapter& adapter, const std::string& modelFingerprint)
 {
     ModelConfig base = model.config;
     base.tiedEmbeddings = model.headIsTied();
@@ -125,21 +149,21 @@ void attachAdapter(Llama& model, const Adapter& adapter, const std::string& mode
     const auto placed = [device = model.device(), dtype = model.dtype()](const at::Tensor& tensor) {
         return tensor.to(device, dtype, /*non_blocking=*/false, /*copy=*/true);
     };
-    forEachLinear(model, [&](const std::string& module, LoraLinear& linear) {
-        if (const auto pair = adapter.pairs.find(module); pair != adapter.pairs.end()) {
+    forEachLinear(model, [&](const WeightShape& shape, LoraLinear& linear) {
+        if (const auto pair = adapter.pairs.find(shape.module()); pair != adapter.pairs.end()) {
             linear.lora =
                 LoraPair{placed(pair->second.a), placed(pair->second.b), pair->second.scale};
         }
     });
     // The head is not among the weights while it is tied, and changes whether it is.
     const at::Tensor oldHead = model.lmHead;
-    forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
-        const auto found = adapter.replaced.find(name);
-        if (found != adapter.replaced.end() && name != kHead) {
+    forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
+        const auto found = adapter.replaced.find(shape.name);
+        if (found != adapter.replaced.end() && shape.part != ModelPart::Head) {
             weight = placed(found->second);
         }
     });
-    const auto head = adapter.replaced.find(kHead);
+    const auto head = adapter.replaced.find(weightName(model.config, ModelPart::Head));
     model.lmHead = model.config.tiedEmbeddings      ? model.embedTokens
                    : head != adapter.replaced.end() ? placed(head->second)
                                                     : oldHead;

@@ -22,8 +22,6 @@ namespace longlora {
 
 namespace {
 
-constexpr const char* kEmbedding = "model.embed_tokens.weight";
-
 /// A copy of `stored` where and as the model computes.
 at::Tensor placed(const at::Tensor& stored, const std::string& name, const ComputePlace& place)
 {
@@ -43,24 +41,24 @@ at::Tensor placed(const at::Tensor& stored, const std::string& name, const Compu
 
 } // namespace
 
-Llama loadBaseModel(const std::filesystem::path& folder, const ComputePlace& place,
-                    const ProgressCallback& progress)
+DecoderModel loadBaseModel(const std::filesystem::path& folder, const ComputePlace& place,
+                           const ProgressCallback& progress)
 {
     const c10::NoGradGuard noGradients;
-    Llama model;
+    DecoderModel model;
     model.config = readModelConfig(folder);
     const WeightFiles files = WeightFiles::open(folder, model.config);
     model.layers.resize(static_cast<std::size_t>(model.config.layerCount));
 
     const auto total = static_cast<std::int64_t>(weightShapes(model.config).size());
     std::int64_t done = 0;
-    forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
+    forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
         if (progress && !progress({"loading", done, total, "tensors"})) {
             throw Cancelled{};
         }
-        weight = placed(files.tensor(name), name, place);
-        requireFinite(weight, name, folder.string());
-        if (name == kEmbedding && model.config.tiedEmbeddings) {
+        weight = placed(files.tensor(shape.name), shape.name, place);
+        requireFinite(weight, shape.name, folder.string());
+        if (shape.part == ModelPart::Embedding && model.config.tiedEmbeddings) {
             model.lmHead = weight; // so that the head is not visited
         }
         ++done;
@@ -90,22 +88,22 @@ std::string baseFingerprint(const std::filesystem::path& folder)
     return hash.hex();
 }
 
-void saveModel(Llama& model, const std::filesystem::path& folder, at::ScalarType dtype,
+void saveModel(DecoderModel& model, const std::filesystem::path& folder, at::ScalarType dtype,
                const std::filesystem::path& tokenizerFolder)
 {
-    forEachLinear(model, [](const std::string& name, const LoraLinear& linear) {
+    forEachLinear(model, [](const WeightShape& shape, const LoraLinear& linear) {
         if (linear.lora) {
-            throw DataError("Cannot save " + name + " with its LoRA update as a plain weight",
+            throw DataError("Cannot save " + shape.name + " with its LoRA update as a plain weight",
                             "Merge the adapter instead.");
         }
     });
     std::vector<SafetensorsWriter::Announced> announced;
-    forEachWeight(model, [&](const std::string& name, const at::Tensor& weight) {
-        announced.push_back({name, dtype, weight.sizes().vec()});
+    forEachWeight(model, [&](const WeightShape& shape, const at::Tensor& weight) {
+        announced.push_back({shape.name, dtype, weight.sizes().vec()});
     });
     SafetensorsWriter writer(folder / "model.safetensors", announced, {{"format", "pt"}});
-    forEachWeight(model, [&](const std::string& name, const at::Tensor& weight) {
-        writer.write(name, weight.detach().to(dtype));
+    forEachWeight(model, [&](const WeightShape& shape, const at::Tensor& weight) {
+        writer.write(shape.name, weight.detach().to(dtype));
     });
     writer.finish();
 

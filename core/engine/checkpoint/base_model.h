@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/engine/checkpoint/safetensors.h"
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/spec/base/progress.h"
 
@@ -33,8 +33,8 @@ private:
 
 /// Reads a whole model. Throws: as WeightFiles and readModelConfig; DataError for NaN or infinity
 /// in a weight (named); DeviceError out of memory; Cancelled.
-Llama loadBaseModel(const std::filesystem::path& folder, const ComputePlace& place,
-                    const ProgressCallback& progress = {});
+DecoderModel loadBaseModel(const std::filesystem::path& folder, const ComputePlace& place,
+                           const ProgressCallback& progress = {});
 
 /// SHA-256 over the names, shapes and dtypes of all weights and the first 4 KiB of each: tells one
 /// base from another in milliseconds.
@@ -42,7 +42,7 @@ std::string baseFingerprint(const std::filesystem::path& folder);
 
 /// Writes weights (as `dtype`), config.json and generation_config.json into an existing folder and
 /// copies the tokenizer files of `tokenizerFolder` if given. Throws: DataError.
-void saveModel(Llama& model, const std::filesystem::path& folder, at::ScalarType dtype,
+void saveModel(DecoderModel& model, const std::filesystem::path& folder, at::ScalarType dtype,
                const std::filesystem::path& tokenizerFolder = {});
 
 } // namespace longlora

@@ -14,7 +14,7 @@ namespace longlora {
 
 struct LoadedModel::Parts {
     std::filesystem::path folder;
-    Llama model;
+    DecoderModel model;
     std::unique_ptr<Tokenizer> tokenizer;
     std::exception_ptr tokenizerFailure; ///< of a tokenizer that is there and cannot be read
 };
@@ -63,7 +63,7 @@ bool LoadedModel::hasTokenizer() const
     return m_parts->tokenizer != nullptr;
 }
 
-const Llama& LoadedModel::llama() const
+const DecoderModel& LoadedModel::decoder() const
 {
     return m_parts->model;
 }

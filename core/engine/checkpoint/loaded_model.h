@@ -11,7 +11,7 @@
 
 namespace longlora {
 
-struct Llama;
+struct DecoderModel;
 
 struct LoadOptions {
     std::filesystem::path model;
@@ -32,7 +32,7 @@ public:
     /// Throws: DataError if the folder has no tokenizer; FormatError if it cannot be read.
     const Tokenizer& tokenizer() const;
     bool hasTokenizer() const;
-    const Llama& llama() const;
+    const DecoderModel& decoder() const;
     /// Replaces the rotary embedding, e.g. to measure what interpolation alone does.
     void setRope(const RopeScaling& rope);
 

@@ -29,13 +29,16 @@ at::Tensor MergeSource::weight(const std::string& name) const
     if (const auto trained = m_adapter.replaced.find(name); trained != m_adapter.replaced.end()) {
         return trained->second;
     }
-    const bool wasTied = name == "lm_head.weight" && !m_files.contains(name);
-    return m_files.tensor(wasTied ? "model.embed_tokens.weight" : name);
+    const bool wasTied = name == weightName(m_config, ModelPart::Head) && !m_files.contains(name);
+    return m_files.tensor(wasTied ? weightName(m_config, ModelPart::Embedding) : name);
 }
 
 const LoraPair* MergeSource::update(const std::string& weight) const
 {
     constexpr std::string_view kSuffix = ".weight";
+    if (!weight.ends_with(kSuffix)) {
+        return nullptr; // a bias
+    }
     const auto pair = m_adapter.pairs.find(weight.substr(0, weight.size() - kSuffix.size()));
     return pair == m_adapter.pairs.end() ? nullptr : &pair->second;
 }

@@ -36,18 +36,25 @@ at::Tensor fixedText(std::int64_t tokens, std::int64_t vocabulary)
     return ids;
 }
 
+AttentionLayout fullLayout(const ModelConfig& config, std::int64_t length)
+{
+    AttentionSpec full;
+    full.window = config.slidingWindow;
+    return attentionLayout(full, config.headCount, 1, length);
+}
+
 /// A model of which only the layer in use is in memory.
 class StreamedModel {
 public:
     StreamedModel(const MergeSource& source, const at::Tensor& ids)
         : m_source(source)
-        , m_layout(attentionLayout({}, source.config().headCount, 1, ids.size(1)))
+        , m_layout(fullLayout(source.config(), ids.size(1)))
     {
         const ModelConfig& config = source.config();
         m_model.config = config;
         m_model.layers.resize(static_cast<std::size_t>(config.layerCount));
-        m_model.embedTokens = loaded("model.embed_tokens.weight");
-        m_rotary = rotaryTable(config.rope, config.headDim, 0, ids.size(1), ids.size(1),
+        m_model.embedTokens = loaded(weightName(config, ModelPart::Embedding));
+        m_rotary = rotaryTable(config.rope, config.rotaryDim(), 0, ids.size(1), ids.size(1),
                                m_model.device(), m_model.dtype());
         m_hidden = embed(m_model, ids);
         if (!config.tiedEmbeddings) {
@@ -57,16 +64,15 @@ public:
 
     void runLayer(std::int64_t index)
     {
-        LlamaLayer& layer = m_model.layers[static_cast<std::size_t>(index)];
-        const std::string prefix = "model.layers." + std::to_string(index) + ".";
-        forEachWeight(m_model, [&](const std::string& name, at::Tensor& weight) {
-            if (name.starts_with(prefix)) {
-                weight = loaded(name);
+        DecoderLayer& layer = m_model.layers[static_cast<std::size_t>(index)];
+        forEachWeight(m_model, [&](const WeightShape& shape, at::Tensor& weight) {
+            if (shape.layer == index) {
+                weight = loaded(shape.name);
             }
         });
-        forEachLinear(m_model, [&](const std::string& module, LoraLinear& linear) {
-            const LoraPair* pair = m_source.update(module + ".weight");
-            if (module.starts_with(prefix) && pair != nullptr) {
+        forEachLinear(m_model, [&](const WeightShape& shape, LoraLinear& linear) {
+            const LoraPair* pair = shape.layer == index ? m_source.update(shape.name) : nullptr;
+            if (pair != nullptr) {
                 linear.lora = LoraPair{pair->a.to(at::kFloat), pair->b.to(at::kFloat), pair->scale};
             }
         });
@@ -74,14 +80,19 @@ public:
             return segmentedAttention(q, k, v, m_layout);
         };
         m_hidden = layerForward(layer, m_model.config, m_hidden, m_rotary, attend);
-        layer = LlamaLayer{};
+        layer = DecoderLayer{};
     }
 
     void loadHead()
     {
-        m_model.finalNorm = loaded("model.norm.weight");
-        m_model.lmHead =
-            m_model.config.tiedEmbeddings ? m_model.embedTokens : loaded("lm_head.weight");
+        const ModelConfig& config = m_model.config;
+        forEachWeight(m_model, [&](const WeightShape& shape, at::Tensor& weight) {
+            if (shape.part == ModelPart::FinalNorm) {
+                weight = loaded(shape.name);
+            }
+        });
+        m_model.lmHead = config.tiedEmbeddings ? m_model.embedTokens
+                                               : loaded(weightName(config, ModelPart::Head));
     }
 
     at::Tensor logits(std::int64_t first, std::int64_t count) const
@@ -97,7 +108,7 @@ private:
 
     const MergeSource& m_source;
     AttentionLayout m_layout;
-    Llama m_model; ///< holds the ends and at most one layer
+    DecoderModel m_model; ///< holds the ends and at most one layer
     RotaryTable m_rotary;
     at::Tensor m_hidden;
 };

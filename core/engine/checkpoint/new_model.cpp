@@ -11,7 +11,7 @@ void writeNewModel(const ModelConfig& config, std::int64_t seed,
                    const std::filesystem::path& folder,
                    const std::filesystem::path& tokenizerFolder)
 {
-    Llama model = randomModel(config, seed, {at::kCPU, at::kFloat});
+    DecoderModel model = randomModel(config, seed, {at::kCPU, at::kFloat});
     startWithInductionHeads(model);
     saveModel(model, folder, at::kFloat, tokenizerFolder);
 }

@@ -42,27 +42,6 @@ constexpr std::array<std::string_view, 18> kOtherMathematics = {
 /// an adapter of a changed base.
 constexpr std::array<std::string_view, 4> kPlainStarts = {"gaussian", "eva", "orthogonal", "true"};
 
-bool isOff(const JsonObject& json, std::string_view key)
-{
-    if (!json.has(key)) {
-        return true;
-    }
-    if (json.isBoolean(key)) {
-        return !json.boolean(key);
-    }
-    if (json.isObject(key)) {
-        return json.object(key).keys().empty();
-    }
-    if (json.isArray(key)) {
-        try {
-            return json.texts(key).empty();
-        } catch (const FormatError&) {
-            return false; // not empty, and not of strings
-        }
-    }
-    return json.isString(key) && json.text(key).empty();
-}
-
 void refuseOtherMathematics(const JsonObject& json)
 {
     if (const std::string type = json.text("peft_type"); type != "LORA") {
@@ -70,7 +49,7 @@ void refuseOtherMathematics(const JsonObject& json)
                     "Supported: LORA.");
     }
     for (const std::string_view key : kOtherMathematics) {
-        if (!isOff(json, key)) {
+        if (!json.isOff(key)) {
             json.refuse(key, "this variant of LoRA is not supported");
         }
     }
@@ -214,8 +193,7 @@ Json modulesToSave(const std::map<std::string, at::Tensor>& replaced)
 {
     std::set<std::string> names;
     for (const auto& [weight, tensor] : replaced) {
-        const std::string module = weight.substr(0, weight.rfind(".weight"));
-        const std::string last = lastPart(module);
+        const std::string last = lastPart(weight.substr(0, weight.rfind('.')));
         names.insert(last.ends_with("norm") ? "norm" : last);
     }
     return names.empty() ? Json(nullptr) : Json(names);

@@ -90,10 +90,13 @@ std::map<std::string, std::string> readIndex(const std::filesystem::path& file)
     return shardOfTensor;
 }
 
-/// Buffers that old files hold and everybody computes anew.
-bool isRotaryBuffer(const std::string& name)
+/// Buffers that old files hold and everybody computes anew: frequencies, and GPT-NeoX's causal mask
+/// and the number it masks with.
+bool isOldBuffer(const std::string& name, const ModelConfig& config)
 {
-    return name.ends_with(".rotary_emb.inv_freq");
+    const bool isMask =
+        name.ends_with(".attention.bias") || name.ends_with(".attention.masked_bias");
+    return name.ends_with(".rotary_emb.inv_freq") || (isMask && config.fusedQueryKeyValue);
 }
 
 bool isFloating(at::ScalarType dtype)
@@ -193,8 +196,9 @@ WeightFiles WeightFiles::open(const std::filesystem::path& folder, const ModelCo
     }
     for (const auto& [name, file] : holder) {
         // Some tied models store the head a second time; readers of the config do not look at it.
-        const bool isSecondHead = config.tiedEmbeddings && name == "lm_head.weight";
-        if (!isRotaryBuffer(name) && !isSecondHead) {
+        const bool isSecondHead =
+            config.tiedEmbeddings && name == weightName(config, ModelPart::Head);
+        if (!isOldBuffer(name, config) && !isSecondHead) {
             problems.push_back(name + " has no place in the model");
         }
     }

@@ -4,7 +4,7 @@
 #include "core/engine/checkpoint/loaded_model.h"
 #include "core/engine/infer/cached_forward.h"
 #include "core/engine/infer/sampler.h"
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/base/error.h"
 
 #include <fmt/format.h>
@@ -138,7 +138,7 @@ class Examiner {
 public:
     explicit Examiner(const LoadedModel& model)
         : m_tokenizer(model.tokenizer())
-        , m_model(model.llama())
+        , m_model(model.decoder())
         , m_choices(static_cast<std::size_t>(
               std::min(m_model.lmHead.size(0), m_tokenizer.vocabularySize())))
         , m_forward(m_model)
@@ -180,7 +180,7 @@ private:
     }
 
     const Tokenizer& m_tokenizer;
-    const Llama& m_model;
+    const DecoderModel& m_model;
     std::size_t m_choices;
     CachedForward m_forward;
 };

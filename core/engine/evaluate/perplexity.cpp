@@ -86,7 +86,7 @@ std::vector<Window> planWindows(const PerplexityOptions& options, std::int64_t t
 }
 
 /// Losses of the scored tokens of windows of one shape. Shapes: -> [windows, scored] fp64 on CPU.
-at::Tensor windowLosses(const Llama& model, const AttentionSpec& attention,
+at::Tensor windowLosses(const DecoderModel& model, const AttentionSpec& attention,
                         const std::vector<TokenId>& tokens, std::span<const Window> windows)
 {
     const Window& shape = windows.front();
@@ -114,15 +114,15 @@ PerplexityResult evaluatePerplexity(const LoadedModel& model, const std::vector<
                                     const ProgressCallback& progress)
 {
     const at::NoGradGuard noGrad;
-    const Llama& llama = model.llama();
+    const DecoderModel& decoder = model.decoder();
     checkOptions(options, std::ssize(tokens));
-    requireInVocabulary(tokens, llama);
+    requireInVocabulary(tokens, decoder);
     const std::vector<Window> windows = planWindows(options, std::ssize(tokens));
     const std::int64_t quarter = std::max<std::int64_t>(options.context / 4, 1);
     const AttentionSpec attention{.kind = options.attention,
                                   .group = options.group.value_or(quarter),
                                   .edge = GroupEdge::Clipped};
-    const std::int64_t batchTokens = llama.device().is_cpu() ? kBatchTokensCpu : kBatchTokensGpu;
+    const std::int64_t batchTokens = decoder.device().is_cpu() ? kBatchTokensCpu : kBatchTokensGpu;
     const std::size_t batch =
         static_cast<std::size_t>(std::max<std::int64_t>(batchTokens / options.context, 1));
 
@@ -136,7 +136,7 @@ PerplexityResult evaluatePerplexity(const LoadedModel& model, const std::vector<
             ++end;
         }
         const at::Tensor sums =
-            windowLosses(llama, attention, tokens, {&windows[done], end - done}).sum(1);
+            windowLosses(decoder, attention, tokens, {&windows[done], end - done}).sum(1);
         for (std::size_t i = done; i < end; ++i) {
             const double sum = sums.const_data_ptr<double>()[i - done];
             lossSum += sum;

@@ -2,7 +2,7 @@
 #include "core/engine/infer/cached_forward.h"
 
 #include "core/engine/attention/segmented_attention.h"
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/base/error.h"
 
 #include <ATen/core/grad_mode.h>
@@ -69,7 +69,7 @@ std::int64_t commonBeginning(std::span<const TokenId> a, std::span<const TokenId
 
 } // namespace
 
-CachedForward::CachedForward(const Llama& model, std::int64_t chunkTokens)
+CachedForward::CachedForward(const DecoderModel& model, std::int64_t chunkTokens)
     : m_model(model)
     , m_chunkTokens(chunkTokens > 0           ? chunkTokens
                     : model.device().is_cpu() ? kChunkTokensCpu
@@ -92,7 +92,7 @@ void CachedForward::prepareRotary(std::int64_t totalTokens)
     if (same && m_rotary.cos.size(0) >= rows) {
         return;
     }
-    m_rotary = rotaryTable(rope, m_model.config.headDim, 0, rows, totalTokens, m_model.device(),
+    m_rotary = rotaryTable(rope, m_model.config.rotaryDim(), 0, rows, totalTokens, m_model.device(),
                            m_model.dtype());
     m_rope = rope;
     m_rotaryLength = length;
@@ -143,9 +143,13 @@ at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
     const auto count = static_cast<std::int64_t>(ids.size());
     const RotaryTable rotary{m_rotary.cos.narrow(0, past, count),
                              m_rotary.sin.narrow(0, past, count)};
+    const std::int64_t window = m_model.config.slidingWindow;
     std::size_t layer = 0;
     const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
         m_cache.write(layer, k, v);
+        if (window > 0 && past + count > window) {
+            return attendInWindow(layer, q, window);
+        }
         if (past == 0) {
             return attendDense(q, k, v, true).out;
         }
@@ -163,13 +167,24 @@ at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
     return hidden;
 }
 
+at::Tensor CachedForward::attendInWindow(std::size_t layer, const at::Tensor& q,
+                                         std::int64_t window) const
+{
+    const std::int64_t total = m_cache.length() + q.size(1);
+    // What the first of the new tokens sees, and all after it.
+    const std::int64_t first = std::max<std::int64_t>(0, m_cache.length() + 1 - window);
+    const at::Tensor k = m_cache.keys(layer, total).narrow(1, first, total - first);
+    const at::Tensor v = m_cache.values(layer, total).narrow(1, first, total - first);
+    return q.size(1) == 1 ? attendAll(q, k, v).out : attendDense(q, k, v, true, window).out;
+}
+
 at::Tensor CachedForward::logitsOfLast(const at::Tensor& hidden) const
 {
     const at::Tensor logits = headForward(m_model, hidden.select(1, hidden.size(1) - 1)).squeeze(0);
     return logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
 }
 
-void requireInVocabulary(std::span<const TokenId> ids, const Llama& model)
+void requireInVocabulary(std::span<const TokenId> ids, const DecoderModel& model)
 {
     const std::int64_t rows = model.embedTokens.size(0);
     const auto unknown =

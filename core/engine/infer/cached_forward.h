@@ -20,7 +20,7 @@ namespace longlora {
 class CachedForward {
 public:
     /// `model` outlives this. `chunkTokens`: tokens read at once, 0: as fits the device.
-    explicit CachedForward(const Llama& model, std::int64_t chunkTokens = 0);
+    explicit CachedForward(const DecoderModel& model, std::int64_t chunkTokens = 0);
 
     /// Reads `prompt`, of which the beginning that stands in the cache is not read again, but its
     /// last token always is. Makes room for `totalTokens` (prompt and everything decoded after it).
@@ -41,9 +41,11 @@ public:
 private:
     void prepareRotary(std::int64_t totalTokens);
     at::Tensor readChunk(std::span<const TokenId> ids);
+    /// New tokens over those cached (already written) where the model's sliding window cuts some.
+    at::Tensor attendInWindow(std::size_t layer, const at::Tensor& q, std::int64_t window) const;
     at::Tensor logitsOfLast(const at::Tensor& hidden) const;
 
-    const Llama& m_model;
+    const DecoderModel& m_model;
     std::int64_t m_chunkTokens;
     KvCache m_cache;
     std::int64_t m_reusedTokens = 0;
@@ -53,6 +55,6 @@ private:
 };
 
 /// Throws: DataError naming the first id that the model has no embedding for.
-void requireInVocabulary(std::span<const TokenId> ids, const Llama& model);
+void requireInVocabulary(std::span<const TokenId> ids, const DecoderModel& model);
 
 } // namespace longlora

@@ -5,7 +5,7 @@
 #include "core/engine/infer/cached_forward.h"
 #include "core/engine/infer/sampler.h"
 #include "core/engine/infer/stop_matcher.h"
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/base/error.h"
 #include "core/spec/base/units.h"
 
@@ -117,8 +117,8 @@ struct Generator::State {
 
 Generator::State::State(const LoadedModel& loaded)
     : model(loaded)
-    , forward(loaded.llama())
-    , choices(static_cast<std::size_t>(loaded.llama().lmHead.size(0)))
+    , forward(loaded.decoder())
+    , choices(static_cast<std::size_t>(loaded.decoder().lmHead.size(0)))
 {
     for (const std::int64_t id : model.config().eosTokenIds) {
         endIds.push_back(static_cast<TokenId>(id));
@@ -143,7 +143,7 @@ void Generator::State::requireAnswerable(const std::vector<TokenId>& prompt,
             fmt::format("An answer of {} tokens cannot be given.", options.maxNewTokens),
             "Reserve at least 1 token for the answer.");
     }
-    requireInVocabulary(prompt, model.llama());
+    requireInVocabulary(prompt, model.decoder());
     requireFits(std::ssize(prompt), options.maxNewTokens, model.config().contextLength());
 }
 

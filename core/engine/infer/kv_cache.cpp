@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/infer/kv_cache.h"
 
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/spec/base/error.h"
 #include "core/spec/base/units.h"
@@ -51,7 +51,7 @@ DeviceError doesNotFit(std::int64_t tokens, double bytes, const std::string& whe
 
 } // namespace
 
-KvCache::KvCache(const Llama& model)
+KvCache::KvCache(const DecoderModel& model)
     : m_layers(model.layers.size())
     , m_kvHeadCount(model.config.kvHeadCount)
     , m_headDim(model.config.headDim)

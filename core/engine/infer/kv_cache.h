@@ -11,14 +11,14 @@
 
 namespace longlora {
 
-struct Llama;
+struct DecoderModel;
 
 /// The keys and values of a text that was already read, layer by layer, and the ids of that text.
 /// Keys are stored with the rotary embedding applied.
 class KvCache {
 public:
     /// Takes shapes, dtype and device from `model`; allocates nothing.
-    explicit KvCache(const Llama& model);
+    explicit KvCache(const DecoderModel& model);
 
     /// Makes room for `tokens` and keeps what is held.
     /// Throws: DeviceError with the bytes asked for and those free.

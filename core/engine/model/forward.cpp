@@ -11,32 +11,37 @@
 
 namespace longlora {
 
-at::Tensor forwardHidden(const Llama& model, const at::Tensor& ids, const AttentionSpec& attention)
+at::Tensor forwardHidden(const DecoderModel& model, const at::Tensor& ids,
+                         const AttentionSpec& attention)
 {
     const c10::NoGradGuard noGradients;
     const ModelConfig& config = model.config;
+    AttentionSpec spec = attention;
+    spec.window = config.slidingWindow;
     const AttentionLayout layout =
-        attentionLayout(attention, config.headCount, ids.size(0), ids.size(1));
-    const RotaryTable rotary = rotaryTable(config.rope, config.headDim, 0, ids.size(1), ids.size(1),
-                                           model.device(), model.dtype());
+        attentionLayout(spec, config.headCount, ids.size(0), ids.size(1));
+    const RotaryTable rotary = rotaryTable(config.rope, config.rotaryDim(), 0, ids.size(1),
+                                           ids.size(1), model.device(), model.dtype());
     const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
         return segmentedAttention(q, k, v, layout);
     };
     at::Tensor hidden = embed(model, ids);
-    for (const LlamaLayer& layer : model.layers) {
+    for (const DecoderLayer& layer : model.layers) {
         hidden = layerForward(layer, config, hidden, rotary, attend);
     }
     return hidden;
 }
 
-at::Tensor forwardLogits(const Llama& model, const at::Tensor& ids, const AttentionSpec& attention)
+at::Tensor forwardLogits(const DecoderModel& model, const at::Tensor& ids,
+                         const AttentionSpec& attention)
 {
     const c10::NoGradGuard noGradients;
     const at::Tensor logits = headForward(model, forwardHidden(model, ids, attention));
     return logits.to(model.dtype() == at::kDouble ? at::kDouble : at::kFloat);
 }
 
-at::Tensor tokenLosses(const Llama& model, const at::Tensor& hidden, const at::Tensor& targets)
+at::Tensor tokenLosses(const DecoderModel& model, const at::Tensor& hidden,
+                       const at::Tensor& targets)
 {
     const c10::NoGradGuard noGradients;
     std::vector<at::Tensor> losses;

@@ -22,7 +22,7 @@ constexpr double kConstant = 3.0;
 constexpr std::int64_t kCopyingHeads = 2;
 
 /// The constant becomes phases one token apart; four fast frequencies make the peak sharp.
-void attendToPreviousToken(LlamaLayer& layer, const ModelConfig& config)
+void attendToPreviousToken(DecoderLayer& layer, const ModelConfig& config)
 {
     constexpr double kAmplitude = 1.5;
     constexpr std::int64_t kFrequencies = 4;
@@ -48,7 +48,7 @@ at::Tensor unitRows(const at::Tensor& rows)
 
 /// `reads` sees the current token [headDim, hidden], `finds` the one before each position; half of
 /// their rows serve each head, where rotation is slow enough to leave a match a match.
-void matchAndCopy(LlamaLayer& layer, std::int64_t head, const at::Tensor& reads,
+void matchAndCopy(DecoderLayer& layer, std::int64_t head, const at::Tensor& reads,
                   const at::Tensor& finds, std::int64_t headDim)
 {
     const double sharpness = std::sqrt(8.0);
@@ -70,17 +70,17 @@ void matchAndCopy(LlamaLayer& layer, std::int64_t head, const at::Tensor& reads,
 
 } // namespace
 
-void startWithInductionHeads(Llama& model)
+void startWithInductionHeads(DecoderModel& model)
 {
     const ModelConfig& config = model.config;
     assert(config.layerCount >= 2 && config.kvHeadCount == config.headCount);
     model.embedTokens.mul_(kEmbeddingDeviation / model.embedTokens.std());
     model.embedTokens.select(1, 0).fill_(kConstant * kEmbeddingDeviation);
-    for (LlamaLayer& layer : model.layers) {
+    for (DecoderLayer& layer : model.layers) {
         layer.o.weight.mul_(kOtherWriters);
         layer.down.weight.mul_(kOtherWriters);
     }
-    LlamaLayer& first = model.layers[0];
+    DecoderLayer& first = model.layers[0];
     attendToPreviousToken(first, config);
     const at::Tensor reads = unitRows(first.v.weight.narrow(0, 0, config.headDim));
     const at::Tensor finds = unitRows(first.o.weight.narrow(1, 0, config.headDim).t().clone());

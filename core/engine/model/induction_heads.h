@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 
 namespace longlora {
 
@@ -13,6 +13,6 @@ namespace longlora {
 /// drowned. Training sharpens this within a million tokens; from a plain start, models of about a
 /// million parameters did not find it in ten million.
 /// Requires: two layers or more, as many kv heads as heads, a head dimension of 8 or more.
-void startWithInductionHeads(Llama& model);
+void startWithInductionHeads(DecoderModel& model);
 
 } // namespace longlora

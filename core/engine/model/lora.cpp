@@ -8,7 +8,7 @@ namespace longlora {
 
 at::Tensor LoraLinear::forward(const at::Tensor& x) const
 {
-    at::Tensor y = at::linear(x, weight);
+    at::Tensor y = bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
     if (!lora) {
         return y;
     }

@@ -15,9 +15,10 @@ struct LoraPair {
     double scale = 1.0; ///< alpha / rank, or alpha / sqrt(rank) for rsLoRA
 };
 
-/// A linear map without bias, with an optional low-rank update.
+/// A linear map, with an optional low-rank update.
 struct LoraLinear {
     at::Tensor weight; ///< [out, in]
+    at::Tensor bias;   ///< [out]; undefined: none
     std::optional<LoraPair> lora;
 
     /// Shapes: x [..., in] -> [..., out]. Differentiable.

@@ -14,18 +14,18 @@ namespace {
 
 constexpr double kEmbeddingDeviation = 0.05;
 
-at::Tensor normalMatrix(const WeightShape& shape, const ModelConfig& config,
-                        at::Generator& generator)
+at::Tensor startingTensor(const WeightShape& shape, const ModelConfig& config,
+                          at::Generator& generator)
 {
     if (shape.sizes.size() == 1) {
-        return at::ones(shape.sizes, at::kFloat);
+        return shape.isBias ? at::zeros(shape.sizes, at::kFloat)
+                            : at::ones(shape.sizes, at::kFloat);
     }
     double deviation = 1.0 / std::sqrt(static_cast<double>(shape.sizes[1]));
-    if (shape.name.find("embed_tokens") != std::string::npos) {
+    if (shape.part == ModelPart::Embedding) {
         deviation = kEmbeddingDeviation;
     }
-    if (shape.name.find("o_proj") != std::string::npos ||
-        shape.name.find("down_proj") != std::string::npos) {
+    if (shape.part == ModelPart::AttentionOutput || shape.part == ModelPart::Down) {
         deviation /= std::sqrt(2.0 * static_cast<double>(config.layerCount));
     }
     return at::empty(shape.sizes, at::kFloat).normal_(0.0, deviation, generator);
@@ -33,17 +33,15 @@ at::Tensor normalMatrix(const WeightShape& shape, const ModelConfig& config,
 
 } // namespace
 
-Llama randomModel(const ModelConfig& config, std::int64_t seed, const ComputePlace& place)
+DecoderModel randomModel(const ModelConfig& config, std::int64_t seed, const ComputePlace& place)
 {
     auto generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed));
-    Llama model;
+    DecoderModel model;
     model.config = config;
     model.layers.resize(static_cast<std::size_t>(config.layerCount));
-    const std::vector<WeightShape> shapes = weightShapes(config);
-    std::size_t next = 0;
-    forEachWeight(model, [&](const std::string&, at::Tensor& weight) {
-        weight = normalMatrix(shapes[next++], config, generator).to(place.device, place.dtype);
-        if (next == 1 && config.tiedEmbeddings) {
+    forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
+        weight = startingTensor(shape, config, generator).to(place.device, place.dtype);
+        if (shape.part == ModelPart::Embedding && config.tiedEmbeddings) {
             model.lmHead = weight;
         }
     });

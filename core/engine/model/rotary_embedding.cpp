@@ -7,11 +7,11 @@
 
 namespace longlora {
 
-RotaryTable rotaryTable(const RopeScaling& rope, std::int64_t headDim, std::int64_t first,
+RotaryTable rotaryTable(const RopeScaling& rope, std::int64_t rotaryDim, std::int64_t first,
                         std::int64_t count, std::int64_t sequenceLength, const at::Device& device,
                         at::ScalarType modelDtype)
 {
-    const RopeFrequencies frequencies = ropeFrequencies(rope, headDim, sequenceLength);
+    const RopeFrequencies frequencies = ropeFrequencies(rope, rotaryDim, sequenceLength);
     const auto fp64 = at::TensorOptions().dtype(at::kDouble);
     const at::Tensor inverse = at::tensor(frequencies.inverse, fp64);
     const at::Tensor positions = at::arange(first, first + count, fp64);

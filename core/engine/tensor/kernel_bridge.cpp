@@ -107,13 +107,22 @@ public:
     }
 };
 
+/// The part of each head that a table of `pairs` angles rotates.
+kernels::TensorView rotatedPart(const at::Tensor& x, std::int64_t pairs)
+{
+    kernels::TensorView part = view(x);
+    part.sizes[3] = 2 * pairs;
+    return part;
+}
+
 class Rotary : public Function<Rotary> {
 public:
     static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,
                               const at::Tensor& sin)
     {
         at::Tensor y = x.clone(at::MemoryFormat::Contiguous);
-        kernels::rotaryEmbeddingForward({view(y), view(cos), view(sin), streamOf(x)});
+        kernels::rotaryEmbeddingForward(
+            {rotatedPart(y, cos.size(1)), view(cos), view(sin), streamOf(x)});
         context->save_for_backward({cos, sin});
         return y;
     }
@@ -122,7 +131,8 @@ public:
     {
         const variable_list saved = context->get_saved_variables();
         at::Tensor dX = gradients[0].clone(at::MemoryFormat::Contiguous);
-        kernels::rotaryEmbeddingBackward({view(dX), view(saved[0]), view(saved[1]), streamOf(dX)});
+        kernels::rotaryEmbeddingBackward(
+            {rotatedPart(dX, saved[0].size(1)), view(saved[0]), view(saved[1]), streamOf(dX)});
         return {dX, at::Tensor(), at::Tensor()};
     }
 };

@@ -11,7 +11,8 @@ namespace longlora {
 /// x [..., columns] contiguous, weight [columns] of x's dtype -> like x. Keeps 1/rms per row.
 at::Tensor fusedRmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon);
 
-/// x [batch, seq, heads, head_dim], cos and sin [seq, head_dim / 2] fp32 (fp64) -> like x.
+/// x [batch, seq, heads, head_dim], cos and sin [seq, rotary_dim / 2] fp32 (fp64) -> like x; of
+/// each head the first rotary_dim elements are rotated, the others stay.
 at::Tensor fusedRotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
 
 /// silu(gate) up. Shapes: gate and up [..., columns] contiguous -> the same.

@@ -13,41 +13,75 @@
 
 namespace longlora {
 
-ChunkedLoss chunkedLossAndGradient(const Llama& model, const at::Tensor& hidden,
+namespace {
+
+using torch::autograd::variable_list;
+
+/// The final norm's tensors as leaves of a graph of their own, as far as they are trained.
+struct NormLeaves {
+    NormLeaves(const Norm& source, const EndGradients& gradients)
+        : norm{leaf(source.weight, gradients.normWeight), leaf(source.bias, gradients.normBias)}
+    {}
+    /// Adds what autograd found to where it is gathered. `found` begins with the input's gradient.
+    static void add(const variable_list& found, const EndGradients& gradients)
+    {
+        std::size_t next = 1;
+        for (const at::Tensor& sum : {gradients.normWeight, gradients.normBias}) {
+            if (sum.defined()) {
+                sum.add_(found[next++]);
+            }
+        }
+    }
+    void appendTrained(variable_list& inputs) const
+    {
+        for (const at::Tensor& tensor : {norm.weight, norm.bias}) {
+            if (tensor.defined() && tensor.requires_grad()) {
+                inputs.push_back(tensor);
+            }
+        }
+    }
+
+    Norm norm;
+
+private:
+    static at::Tensor leaf(const at::Tensor& source, const at::Tensor& gradient)
+    {
+        return source.defined() ? source.detach().requires_grad_(gradient.defined()) : source;
+    }
+};
+
+} // namespace
+
+ChunkedLoss chunkedLossAndGradient(const DecoderModel& model, const at::Tensor& hidden,
                                    const at::Tensor& targets, double gradientScale,
-                                   at::Tensor normGradient, at::Tensor headGradient)
+                                   const EndGradients& gradients)
 {
     const auto wide = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     ChunkedLoss result{at::zeros({}, hidden.options().dtype(at::kDouble)),
                        at::empty(hidden.sizes(), hidden.options())};
-    const double epsilon = model.config.rmsNormEpsilon;
+    const at::Tensor head = model.lmHead.detach();
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += kLossChunkTokens) {
         const std::int64_t count = std::min(kLossChunkTokens, hidden.size(0) - begin);
         const at::Tensor x = hidden.narrow(0, begin, count).detach().requires_grad_();
-        const at::Tensor norm = model.finalNorm.detach().requires_grad_(normGradient.defined());
+        const NormLeaves leaves(model.finalNorm, gradients);
         at::Tensor normed;
         {
-            const at::AutoGradMode gradients(true);
-            normed = fusedRmsNorm(x, norm, epsilon);
+            const at::AutoGradMode recording(true);
+            normed = normForward(leaves.norm, model.config, x);
         }
         const c10::NoGradGuard noGradients;
-        at::Tensor logits = at::mm(normed.detach(), model.lmHead.detach().t()).to(wide);
+        at::Tensor logits = at::mm(normed.detach(), head.t()).to(wide);
         result.lossSum +=
             fusedCrossEntropy(logits, targets.narrow(0, begin, count), gradientScale).sum();
         const at::Tensor dLogits = logits.to(hidden.scalar_type());
-        if (headGradient.defined()) {
-            headGradient.add_(at::mm(dLogits.t(), normed.detach()));
+        if (gradients.head.defined()) {
+            gradients.head.add_(at::mm(dLogits.t(), normed.detach()));
         }
-        const at::Tensor dNormed = at::mm(dLogits, model.lmHead.detach());
-        torch::autograd::variable_list inputs{x};
-        if (normGradient.defined()) {
-            inputs.push_back(norm);
-        }
-        const auto gradients = torch::autograd::grad({normed}, inputs, {dNormed});
-        result.hiddenGradient.narrow(0, begin, count).copy_(gradients[0]);
-        if (normGradient.defined()) {
-            normGradient.add_(gradients[1]);
-        }
+        variable_list inputs{x};
+        leaves.appendTrained(inputs);
+        const auto found = torch::autograd::grad({normed}, inputs, {at::mm(dLogits, head)});
+        result.hiddenGradient.narrow(0, begin, count).copy_(found[0]);
+        NormLeaves::add(found, gradients);
     }
     return result;
 }

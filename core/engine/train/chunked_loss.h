@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/plan/loss_chunk.h"
 
 #include <ATen/core/Tensor.h>
@@ -13,11 +13,16 @@ struct ChunkedLoss {
     at::Tensor lossSum;        ///< [] fp64, nats over scored tokens
     at::Tensor hiddenGradient; ///< [tokens, hidden] of the last hidden states, before the norm
 };
-/// Shapes: hidden [tokens, hidden]; targets [tokens]. Gradients are of lossSum x gradientScale and
-/// are added to `normGradient` and `headGradient` (fp32 or fp64) where these are defined. Source:
-/// chunked like Wijmans et al. 2024 (arXiv:2411.09009), sec. 4, without its sparsity.
-ChunkedLoss chunkedLossAndGradient(const Llama& model, const at::Tensor& hidden,
+/// Where gradients are added, fp32 (fp64 for fp64); undefined: not trained.
+struct EndGradients {
+    at::Tensor normWeight; ///< [hidden]
+    at::Tensor normBias;   ///< [hidden]
+    at::Tensor head;       ///< [vocabulary, hidden]
+};
+/// Shapes: hidden [tokens, hidden]; targets [tokens]. Gradients are of lossSum x gradientScale.
+/// Source: chunked like Wijmans et al. 2024 (arXiv:2411.09009), sec. 4, without its sparsity.
+ChunkedLoss chunkedLossAndGradient(const DecoderModel& model, const at::Tensor& hidden,
                                    const at::Tensor& targets, double gradientScale,
-                                   at::Tensor normGradient, at::Tensor headGradient);
+                                   const EndGradients& gradients);
 
 } // namespace longlora

@@ -13,7 +13,7 @@
 
 namespace longlora {
 
-LayerDriver::LayerDriver(Llama& model, TrainableSet& trainables, RecomputeLevel recompute)
+LayerDriver::LayerDriver(DecoderModel& model, TrainableSet& trainables, RecomputeLevel recompute)
     : m_model(model)
     , m_trainables(trainables)
     , m_keepGraphs(recompute == RecomputeLevel::None)
@@ -23,7 +23,7 @@ const RotaryTable& LayerDriver::rotaryFor(std::int64_t length)
 {
     if (length != m_rotaryLength) {
         const ModelConfig& config = m_model.config;
-        m_rotary = rotaryTable(config.rope, config.headDim, 0, length, length, m_model.device(),
+        m_rotary = rotaryTable(config.rope, config.rotaryDim(), 0, length, length, m_model.device(),
                                m_model.dtype());
         m_rotaryLength = length;
     }
@@ -60,7 +60,7 @@ at::Tensor LayerDriver::backwardLayer(std::size_t layer, const LayerGraph& graph
 
 void LayerDriver::addEmbeddingGradient(const at::Tensor& ids, const at::Tensor& gradient_BSd)
 {
-    at::Tensor sum = m_trainables.embeddingGradient();
+    at::Tensor sum = m_trainables.gradientOf(ModelPart::Embedding);
     if (sum.defined()) {
         sum.index_add_(0, ids.flatten(), gradient_BSd.flatten(0, 1).to(sum.scalar_type()));
     }
@@ -83,7 +83,9 @@ at::Tensor LayerDriver::forwardBackward(const TrainingBatch& batch, double gradi
 
     const ChunkedLoss loss = chunkedLossAndGradient(
         m_model, hidden.flatten(0, 1), batch.targets.flatten(), gradientScale,
-        m_trainables.finalNormGradient(), m_trainables.headGradient());
+        {m_trainables.gradientOf(ModelPart::FinalNorm),
+         m_trainables.gradientOf(ModelPart::FinalNorm, true),
+         m_trainables.gradientOf(ModelPart::Head)});
     at::Tensor gradient = loss.hiddenGradient.view(hidden.sizes());
     hidden.reset();
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/engine/attention/attention_layout.h"
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/engine/train/trainable_set.h"
 
 namespace longlora {
@@ -20,7 +20,7 @@ class LayerDriver {
 public:
     /// What the forward pass keeps for the backward: graphs of all layers (RecomputeLevel::None),
     /// or hidden states only (Full).
-    LayerDriver(Llama& model, TrainableSet& trainables, RecomputeLevel recompute);
+    LayerDriver(DecoderModel& model, TrainableSet& trainables, RecomputeLevel recompute);
 
     /// Sum of the cross-entropy over scored positions, [] fp64 on the device (no host sync). Adds
     /// the gradient of sum x `gradientScale` to the trainables.
@@ -39,7 +39,7 @@ private:
                              const at::Tensor& gradient);
     void addEmbeddingGradient(const at::Tensor& ids, const at::Tensor& gradient);
 
-    Llama& m_model;
+    DecoderModel& m_model;
     TrainableSet& m_trainables;
     bool m_keepGraphs;
     RotaryTable m_rotary;

@@ -36,8 +36,9 @@ RunArtifacts::Written timed(const fs::path& root, const Work& work)
 
 } // namespace
 
-RunArtifacts::RunArtifacts(const RunDirectory& directory, const RunConfig& config, Llama& model,
-                           const TrainableSet& trainables, AdapterOrigin origin)
+RunArtifacts::RunArtifacts(const RunDirectory& directory, const RunConfig& config,
+                           DecoderModel& model, const TrainableSet& trainables,
+                           AdapterOrigin origin)
     : m_directory(directory)
     , m_config(config)
     , m_model(model)

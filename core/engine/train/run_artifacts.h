@@ -13,7 +13,7 @@ namespace longlora {
 class RunArtifacts {
 public:
     /// Everything outlives this.
-    RunArtifacts(const RunDirectory& directory, const RunConfig& config, Llama& model,
+    RunArtifacts(const RunDirectory& directory, const RunConfig& config, DecoderModel& model,
                  const TrainableSet& trainables, AdapterOrigin origin);
 
     struct Written {
@@ -34,7 +34,7 @@ private:
 
     const RunDirectory& m_directory;
     const RunConfig& m_config;
-    Llama& m_model;
+    DecoderModel& m_model;
     const TrainableSet& m_trainables;
     AdapterOrigin m_origin;
 };

@@ -14,33 +14,23 @@ namespace longlora {
 
 namespace {
 
-bool isNorm(const std::string& weightName)
+at::Tensor uniformMatrix(const at::Tensor& like, std::int64_t rank, at::Generator& generator)
 {
-    return weightName.find("norm") != std::string::npos;
-}
-
-bool isTarget(const std::string& module, const std::vector<std::string>& targets)
-{
-    return std::any_of(targets.begin(), targets.end(),
-                       [&](const std::string& target) { return module.ends_with("." + target); });
-}
-
-/// The decoder layer of "model.layers.N....", or -1.
-std::int64_t layerOf(const std::string& name)
-{
-    constexpr std::string_view prefix = "model.layers.";
-    return name.starts_with(prefix) ? std::stoll(name.substr(prefix.size())) : -1;
+    const std::int64_t inputs = like.size(1);
+    const double bound = 1.0 / std::sqrt(static_cast<double>(inputs));
+    return at::empty({rank, inputs}, at::kFloat)
+        .uniform_(-bound, bound, generator)
+        .to(like.options());
 }
 
 } // namespace
 
-TrainableSet::TrainableSet(Llama& model, const RunConfig& config)
+TrainableSet::TrainableSet(DecoderModel& model, const RunConfig& config)
 {
     if (config.method == TrainingMethod::Full) {
         m_headIsTied = model.headIsTied();
-        forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
-            add(name, weight, 1.0, !isNorm(name));
-        });
+        forEachWeight(
+            model, [&](const WeightShape& shape, at::Tensor& weight) { addWhole(shape, weight); });
         if (m_headIsTied) {
             model.lmHead = model.embedTokens;
         }
@@ -54,7 +44,7 @@ TrainableSet::TrainableSet(Llama& model, const RunConfig& config)
     indexLayers(model.layers.size());
 }
 
-void TrainableSet::addLora(Llama& model, const RunConfig& config)
+void TrainableSet::addLora(DecoderModel& model, const RunConfig& config)
 {
     const LoraConfig& lora = config.lora;
     m_loraScale = lora.alpha / static_cast<double>(lora.rank);
@@ -63,57 +53,79 @@ void TrainableSet::addLora(Llama& model, const RunConfig& config)
         // The frozen head keeps the tensor it shares with a tied embedding.
         model.embedTokens = model.embedTokens.clone();
     }
-    forEachLinear(model, [&](const std::string& module, LoraLinear& linear) {
-        if (!isTarget(module, lora.targets)) {
-            return;
+    const ModelFamily& family = familyOf(model.config);
+    forEachLinear(model, [&](const WeightShape& shape, LoraLinear& linear) {
+        const bool isTarget = std::find(lora.targets.begin(), lora.targets.end(),
+                                        family.loraName(shape.part)) != lora.targets.end();
+        if (isTarget) {
+            linear.lora =
+                LoraPair{uniformMatrix(linear.weight, lora.rank, generator),
+                         at::zeros({linear.weight.size(0), lora.rank}, linear.weight.options()),
+                         m_loraScale};
+            addPair(shape.module(), shape.layer, *linear.lora, lora);
         }
-        const std::int64_t inputs = linear.weight.size(1);
-        const double bound = 1.0 / std::sqrt(static_cast<double>(inputs));
-        at::Tensor a =
-            at::empty({lora.rank, inputs}, at::kFloat).uniform_(-bound, bound, generator);
-        linear.lora = LoraPair{
-            a.to(linear.weight.options()),
-            at::zeros({linear.weight.size(0), lora.rank}, linear.weight.options()), m_loraScale};
-        add(module + ".lora_A", linear.lora->a, 1.0, true);
-        add(module + ".lora_B", linear.lora->b, lora.bLearningRateRatio, true);
     });
-    forEachWeight(model, [&](const std::string& name, at::Tensor& weight) {
-        const bool isEmbedding = name == "model.embed_tokens.weight";
-        if ((isEmbedding && lora.trainEmbeddings) || (isNorm(name) && lora.trainNorms)) {
-            add(name, weight, 1.0, isEmbedding);
+    forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
+        const bool isEmbedding = shape.part == ModelPart::Embedding;
+        if ((isEmbedding && lora.trainEmbeddings) || (isNorm(shape.part) && lora.trainNorms)) {
+            addWhole(shape, weight);
         }
     });
 }
 
-void TrainableSet::add(std::string name, at::Tensor& weight, double ratio, bool decays)
+void TrainableSet::addWhole(const WeightShape& shape, at::Tensor& weight)
 {
-    const auto wide = weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    const at::Tensor master = weight.scalar_type() == wide ? weight : weight.to(wide);
-    m_byName[name] = m_items.size();
-    m_items.push_back({std::move(name), weight, master, at::zeros_like(master), ratio, decays});
+    if (isEnd(shape.part)) {
+        m_ends[{shape.part, shape.isBias}] = m_items.size();
+    }
+    Trainable item;
+    item.name = shape.name;
+    item.isWhole = true;
+    item.layer = shape.layer;
+    item.weight = weight;
+    item.decays = !isNorm(shape.part) && !shape.isBias;
+    add(std::move(item));
+}
+
+void TrainableSet::addPair(const std::string& module, std::int64_t layer, LoraPair& pair,
+                           const LoraConfig& config)
+{
+    Trainable item;
+    item.layer = layer;
+    item.name = module + ".lora_A";
+    item.weight = pair.a;
+    add(item);
+    item.name = module + ".lora_B";
+    item.weight = pair.b;
+    item.learningRateRatio = config.bLearningRateRatio;
+    add(item);
+}
+
+void TrainableSet::add(Trainable item)
+{
+    const auto wide = item.weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    item.master = item.weight.scalar_type() == wide ? item.weight : item.weight.to(wide);
+    item.gradient = at::zeros_like(item.master);
+    m_byName[item.name] = m_items.size();
+    m_items.push_back(std::move(item));
 }
 
 void TrainableSet::indexLayers(std::size_t layerCount)
 {
     m_ofLayer.resize(layerCount);
     for (std::size_t i = 0; i < m_items.size(); ++i) {
-        const std::int64_t layer = layerOf(m_items[i].name);
-        if (layer >= 0) {
-            m_ofLayer[static_cast<std::size_t>(layer)].push_back(i);
+        if (m_items[i].layer >= 0) {
+            m_ofLayer[static_cast<std::size_t>(m_items[i].layer)].push_back(i);
             m_items[i].weight.requires_grad_(true);
         }
     }
 }
 
-at::Tensor TrainableSet::gradientOf(const std::string& name) const
+at::Tensor TrainableSet::gradientOf(ModelPart end, bool isBias) const
 {
-    const auto found = m_byName.find(name);
-    return found == m_byName.end() ? at::Tensor() : m_items[found->second].gradient;
-}
-
-at::Tensor TrainableSet::headGradient() const
-{
-    return m_headIsTied ? embeddingGradient() : gradientOf("lm_head.weight");
+    const bool isTiedHead = end == ModelPart::Head && m_headIsTied;
+    const auto found = m_ends.find({isTiedHead ? ModelPart::Embedding : end, isBias});
+    return found == m_ends.end() ? at::Tensor() : m_items[found->second].gradient;
 }
 
 void TrainableSet::zeroGradients()
@@ -146,10 +158,13 @@ std::map<std::string, LoraPair> TrainableSet::pairs() const
     std::map<std::string, LoraPair> result;
     for (const Trainable& item : m_items) {
         const std::string module = item.name.substr(0, item.name.rfind('.'));
+        if (item.isWhole) {
+            continue;
+        }
         if (item.name.ends_with(".lora_A")) {
             result[module].a = item.master.detach();
             result[module].scale = m_loraScale;
-        } else if (item.name.ends_with(".lora_B")) {
+        } else {
             result[module].b = item.master.detach();
         }
     }
@@ -160,7 +175,7 @@ std::map<std::string, at::Tensor> TrainableSet::wholeWeights() const
 {
     std::map<std::string, at::Tensor> result;
     for (const Trainable& item : m_items) {
-        if (item.name.ends_with(".weight")) {
+        if (item.isWhole) {
             result[item.name] = item.master.detach();
         }
     }

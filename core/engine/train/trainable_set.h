@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/model/llama.h"
+#include "core/engine/model/decoder_model.h"
 #include "core/spec/config/run_config.h"
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace longlora {
 
 /// One trained tensor: what the model computes with, and the master that the optimizer moves.
 struct Trainable {
-    std::string name;  ///< weight name, or module name + ".lora_A" / ".lora_B"
-    at::Tensor weight; ///< a tensor of the model, in the compute dtype
+    std::string name;        ///< weight name, or module name + ".lora_A" / ".lora_B"
+    bool isWhole = false;    ///< a weight of the model, not a part of an update
+    std::int64_t layer = -1; ///< -1: embedding, final norm, head
+    at::Tensor weight;       ///< a tensor of the model, in the compute dtype
     at::Tensor
         master; ///< fp32 (fp64 for fp64 models); the same tensor as weight where dtypes agree
     at::Tensor gradient; ///< like master
     double learningRateRatio = 1.0;
-    bool decays = true; ///< norms do not
+    bool decays = true; ///< norms and biases do not
 };
 
 /// Everything a run trains. Made once; the tensors are shared with the model.
@@ -27,16 +30,15 @@ public:
     /// Adds LoRA pairs (A uniform, B zero: Hu et al. 2021, sec. 4.1; seeded) to `model`, or takes
     /// every weight for method full. A trained embedding of a tied model is untied from its frozen
     /// head (LoRA only). Throws: ConfigError if nothing is trained.
-    TrainableSet(Llama& model, const RunConfig& config);
+    TrainableSet(DecoderModel& model, const RunConfig& config);
 
     std::vector<Trainable>& items() noexcept { return m_items; }
     const std::vector<Trainable>& items() const noexcept { return m_items; }
     /// Indices of the trained tensors of decoder layer `layer`.
     const std::vector<std::size_t>& ofLayer(std::size_t layer) const { return m_ofLayer.at(layer); }
-    /// Gradient of the input embedding, final norm, head; undefined where not trained.
-    at::Tensor embeddingGradient() const { return gradientOf("model.embed_tokens.weight"); }
-    at::Tensor finalNormGradient() const { return gradientOf("model.norm.weight"); }
-    at::Tensor headGradient() const;
+    /// Gradient of the embedding, the final norm (or its bias) or the head; undefined where it is
+    /// not trained. A tied head's is the embedding's.
+    at::Tensor gradientOf(ModelPart end, bool isBias = false) const;
 
     void zeroGradients();
     /// Copies masters into the model where they are not the same tensor.
@@ -53,13 +55,16 @@ public:
                 const std::map<std::string, at::Tensor>& wholeWeights);
 
 private:
-    void add(std::string name, at::Tensor& weight, double ratio, bool decays);
-    void addLora(Llama& model, const RunConfig& config);
+    void addWhole(const WeightShape& shape, at::Tensor& weight);
+    void addPair(const std::string& module, std::int64_t layer, LoraPair& pair,
+                 const LoraConfig& config);
+    void add(Trainable item);
+    void addLora(DecoderModel& model, const RunConfig& config);
     void indexLayers(std::size_t layerCount);
-    at::Tensor gradientOf(const std::string& name) const;
 
     std::vector<Trainable> m_items;
     std::map<std::string, std::size_t> m_byName;
+    std::map<std::pair<ModelPart, bool>, std::size_t> m_ends; ///< by part and whether its bias
     std::vector<std::vector<std::size_t>> m_ofLayer;
     double m_loraScale = 1.0;
     bool m_headIsTied = false;

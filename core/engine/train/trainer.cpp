@@ -54,7 +54,7 @@ TrainingBatch makeBatch(const std::vector<const TrainingRow*>& rows, const Atten
             attentionLayout(attention, headCount, batch, length, documents)};
 }
 
-Trainer::Trainer(Llama& model, TrainableSet& trainables, const RunConfig& config,
+Trainer::Trainer(DecoderModel& model, TrainableSet& trainables, const RunConfig& config,
                  std::vector<TrainingRow> rows, std::int64_t totalSteps)
     : m_model(model)
     , m_trainables(trainables)
@@ -66,13 +66,21 @@ Trainer::Trainer(Llama& model, TrainableSet& trainables, const RunConfig& config
     , m_totalSteps(totalSteps)
 {}
 
+AttentionSpec Trainer::fullAttention() const
+{
+    AttentionSpec full;
+    full.window = m_model.config.slidingWindow;
+    return full;
+}
+
 AttentionSpec Trainer::attentionOfStep() const
 {
     if (m_stepsDone >= firstFullAttentionStep(m_config.attention, m_totalSteps)) {
-        return {};
+        return fullAttention();
     }
     const auto length = static_cast<std::int64_t>(m_rows.front().ids.size());
-    return {AttentionKind::S2, groupSize(m_config.attention, length), m_config.attention.edge};
+    return {AttentionKind::S2, groupSize(m_config.attention, length), m_config.attention.edge,
+            m_model.config.slidingWindow};
 }
 
 std::vector<TrainingBatch> Trainer::nextBatches(StepDone& done)
@@ -140,7 +148,7 @@ HeldOutMeasured Trainer::evaluate(const std::vector<TrainingRow>& rows)
     measured.step = m_stepsDone;
     double sum = 0.0;
     for (const TrainingRow& row : rows) {
-        const TrainingBatch batch = makeBatch({&row}, {}, m_model.config.headCount,
+        const TrainingBatch batch = makeBatch({&row}, fullAttention(), m_model.config.headCount,
                                               m_config.data.maskDocuments, m_model.device());
         sum += m_driver.forwardLoss(batch).item<double>();
         measured.tokens += scoredTokens(row);

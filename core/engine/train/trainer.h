@@ -19,7 +19,7 @@ TrainingBatch makeBatch(const std::vector<const TrainingRow*>& rows, const Atten
 class Trainer {
 public:
     /// `model` and `trainables` outlive this; `rows` are used in a seeded order.
-    Trainer(Llama& model, TrainableSet& trainables, const RunConfig& config,
+    Trainer(DecoderModel& model, TrainableSet& trainables, const RunConfig& config,
             std::vector<TrainingRow> rows, std::int64_t totalSteps);
 
     /// One optimizer step. The loss is the sum over all scored tokens of all micro-batches divided
@@ -34,9 +34,10 @@ public:
 
 private:
     std::vector<TrainingBatch> nextBatches(StepDone& done);
+    AttentionSpec fullAttention() const;
     AttentionSpec attentionOfStep() const;
 
-    Llama& m_model;
+    DecoderModel& m_model;
     TrainableSet& m_trainables;
     RunConfig m_config;
     std::vector<TrainingRow> m_rows;

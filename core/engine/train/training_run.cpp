@@ -104,7 +104,7 @@ private:
     ModelConfig m_modelConfig;
     MemoryPlan m_plan;
     TrainingData m_data;
-    std::unique_ptr<Llama> m_model;
+    std::unique_ptr<DecoderModel> m_model;
     std::unique_ptr<TrainableSet> m_trainables;
     std::unique_ptr<Trainer> m_trainer;
     std::unique_ptr<RunArtifacts> m_artifacts;
@@ -132,7 +132,7 @@ void TrainingRun::prepare()
     m_data = prepareTrainingData(m_config, m_modelConfig, unlessStopped);
 
     say(RunState::Preparing, "loading the model");
-    m_model = std::make_unique<Llama>(loadBaseModel(m_config.model, m_place, unlessStopped));
+    m_model = std::make_unique<DecoderModel>(loadBaseModel(m_config.model, m_place, unlessStopped));
     AdapterOrigin origin{m_modelConfig.rope, extendedRope(m_modelConfig, m_config.context),
                          baseFingerprint(m_config.model), rowLength(m_modelConfig, m_config)};
     m_model->config.rope = origin.rope;

@@ -45,7 +45,7 @@ double measureTrainingSpeed(const ComputePlace& place)
     config.memory.recompute = RecomputeLevel::None;
     config.batch.accumulation = 1;
     config.context.length = kTokens;
-    Llama model = randomModel(probeShape(), 1, place);
+    DecoderModel model = randomModel(probeShape(), 1, place);
     TrainableSet trainables(model, config);
     LayerDriver driver(model, trainables, RecomputeLevel::None);
     const at::Tensor ids = at::randint(0, model.config.vocabularySize, {1, kTokens},

@@ -220,6 +220,29 @@ bool JsonObject::isBoolean(std::string_view key) const
     return has(key) && m_node->find(key)->is_boolean();
 }
 
+bool JsonObject::isOff(std::string_view key) const
+{
+    const Json* const value = m_node->find(key);
+    if (value == nullptr || *value == false) {
+        return true;
+    }
+    if (value->is_number()) {
+        return value->get<double>() == 0.0;
+    }
+    return value->is_string() ? value->get_ref<const std::string&>().empty() : value->empty();
+}
+
+bool JsonObject::isSaid(std::string_view key) const
+{
+    return m_node->value->contains(std::string(key));
+}
+
+std::string JsonObject::valueText(std::string_view key) const
+{
+    const Json* const value = m_node->find(key);
+    return value == nullptr ? "nothing" : shown(*value);
+}
+
 std::int64_t JsonObject::integer(std::string_view key, std::int64_t minimum,
                                  std::int64_t maximum) const
 {

@@ -38,6 +38,12 @@ public:
     bool isString(std::string_view key) const;
     bool isNumber(std::string_view key) const;
     bool isBoolean(std::string_view key) const;
+    /// Absent, null, false, 0 or empty: a switch that is not on.
+    bool isOff(std::string_view key) const;
+    /// Whether the key stands there, be it with null.
+    bool isSaid(std::string_view key) const;
+    /// A value as messages show it: "12", "\"text\"", "an object", "an array", "nothing".
+    std::string valueText(std::string_view key) const;
 
     std::int64_t integer(std::string_view key, std::int64_t minimum, std::int64_t maximum) const;
     double number(std::string_view key, double minimum, double maximum) const;

@@ -4,12 +4,12 @@
 #include "core/spec/base/error.h"
 #include "core/spec/base/nearest_name.h"
 #include "core/spec/base/units.h"
+#include "core/spec/config/model_weights.h"
 #include "core/spec/config/run_config_fields.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <set>
 #include <utility>
@@ -17,9 +17,6 @@
 namespace longlora {
 
 namespace {
-
-constexpr std::array<std::string_view, 7> kTargets = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
-                                                      "gate_proj", "up_proj", "down_proj"};
 
 class IssueList {
 public:
@@ -143,6 +140,16 @@ void checkAttention(const RunConfig& config, const ModelConfig* model, IssueList
                                    formatCount(*attention.group), formatCount(length)),
                        fmt::format("{}", groupSize(AttentionConfig(), length)));
     }
+    const std::int64_t window = model != nullptr ? model->slidingWindow : 0;
+    if (attention.edge == GroupEdge::Circular && window > 0 &&
+        groupSize(attention, length) > window) {
+        issues.error(
+            "attention.edge",
+            fmt::format("the circular edge cannot keep the model's sliding window of {} in "
+                        "groups of {}",
+                        formatCount(window), formatCount(groupSize(attention, length))),
+            "\"clipped\"");
+    }
     if (attention.edge == GroupEdge::Circular && config.data.maskDocuments) {
         issues.warning("attention.edge",
                        "the circular edge cannot keep documents apart: a run ends at the first "
@@ -151,16 +158,32 @@ void checkAttention(const RunConfig& config, const ModelConfig* model, IssueList
     }
 }
 
-void checkTargets(const LoraConfig& lora, IssueList& issues)
+std::string jsonList(const std::vector<std::string>& names)
 {
+    return fmt::format("[\"{}\"]", fmt::join(names, "\", \""));
+}
+
+/// Each must be a projection of the model, or of any family while there is no model.
+void checkTargets(const LoraConfig& lora, const ModelConfig* model, IssueList& issues)
+{
+    const std::vector<std::string> all = knownLoraTargets();
+    const std::vector<std::string> known = model != nullptr ? loraTargets(*model) : all;
+    const std::string of = model != nullptr ? " of " + model->architecture : "";
     std::set<std::string_view> seen;
     for (const std::string& target : lora.targets) {
-        if (std::ranges::find(kTargets, target) == kTargets.end()) {
-            const std::string meant = nearestName(target, kTargets);
+        const bool isKnown = std::ranges::find(known, target) != known.end();
+        if (!isKnown && std::ranges::find(all, target) != all.end()) {
             issues.error("lora.targets",
-                         fmt::format("\"{}\" is no projection; {}", target,
+                         fmt::format("\"{}\" is no projection{}; known: {}", target, of,
+                                     fmt::join(known, ", ")),
+                         jsonList(loraTargets(*model, true)));
+        } else if (!isKnown) {
+            const std::vector<std::string_view> names(known.begin(), known.end());
+            const std::string meant = nearestName(target, names);
+            issues.error("lora.targets",
+                         fmt::format("\"{}\" is no projection{}; {}", target, of,
                                      meant.empty()
-                                         ? fmt::format("known: {}", fmt::join(kTargets, ", "))
+                                         ? fmt::format("known: {}", fmt::join(known, ", "))
                                          : "did you mean " + meant + "?"));
         } else if (!seen.insert(target).second) {
             issues.error("lora.targets", "\"" + target + "\" stands twice");
@@ -168,7 +191,7 @@ void checkTargets(const LoraConfig& lora, IssueList& issues)
     }
 }
 
-void checkMethod(const RunConfig& config, IssueList& issues)
+void checkMethod(const RunConfig& config, const ModelConfig* model, IssueList& issues)
 {
     if (config.quantization == Quantization::Nf4) {
         issues.unavailable("quantization", "nf4", "none", "\"none\"");
@@ -177,10 +200,10 @@ void checkMethod(const RunConfig& config, IssueList& issues)
         return;
     }
     const LoraConfig& lora = config.lora;
-    checkTargets(lora, issues);
+    checkTargets(lora, model, issues);
     if (lora.targets.empty() && !lora.trainEmbeddings && !lora.trainNorms) {
         issues.error("lora.targets", "nothing is trained: no target, no embeddings, no norms",
-                     R"(["q_proj", "k_proj", "v_proj", "o_proj"])");
+                     jsonList(loraTargets(model != nullptr ? *model : ModelConfig(), true)));
     }
     if (lora.dropout > 0.0) {
         issues.unavailable("lora.dropout", "above 0", "0", "0");
@@ -231,9 +254,6 @@ void checkContext(const ContextConfig& context, IssueList& issues)
     if (context.length == 1) {
         issues.error("context.length", "a row of 1 token has nothing to predict", "2");
     }
-    if (context.rope == ContextRope::Ntk) {
-        issues.unavailable("context.rope", "ntk", "linear, yarn or llama3", "\"linear\"");
-    }
 }
 
 /// What extendedRope would refuse, said beside its field; then what the user should know.
@@ -269,10 +289,9 @@ void checkExtension(const ContextConfig& context, const ModelConfig& model, Issu
         if (context.factor && static_cast<double>(context.length) > std::floor(reached)) {
             issues.error("context.factor", error.what(),
                          fmt::format("{}", (context.length + own - 1) / own));
-        } else if (context.rope != ContextRope::Ntk) {
-            const bool extends = model.rope.kind != RopeKind::Dynamic;
+        } else {
             issues.error("context.rope", error.what(),
-                         "\"" + (extends ? ropeKindName(model.rope.kind) : "none") + "\"");
+                         "\"" + contextRopeName(model.rope.kind) + "\"");
         }
     }
 }
@@ -290,7 +309,7 @@ std::vector<ConfigIssue> validate(const RunConfig& config, const ModelConfig* mo
         checkExtension(config.context, *model, issues);
     }
     checkAttention(config, model, issues);
-    checkMethod(config, issues);
+    checkMethod(config, model, issues);
     checkSchedule(config.schedule, issues);
     checkResources(config, issues);
     return issues.take();

@@ -29,10 +29,14 @@ void requireValid(const RunConfig& config, const ModelConfig* model);
 /// The rotary embedding a run trains with: the model's own, extended as `config.context` says.
 /// A factor left empty is ceil(length / the model's own context), 1 where the rows fit already; one
 /// asked for counts always. It multiplies an existing factor of the same kind, whose original
-/// length stays; llama3 and yarn take the model's own context as the original of an unscaled one.
-/// Throws: ConfigError if length is above the model's own context times the factor asked for, or
-/// the model is scaled by another kind.
+/// length stays; the kinds that have one (ntk, yarn, llama3) take the own context of an unscaled
+/// model. Throws: ConfigError if length is above the model's own context times the factor asked
+/// for, or the model is scaled by another kind.
 RopeScaling extendedRope(const ModelConfig& model, const ContextConfig& context);
+
+/// The value of `context.rope` that extends by this kind: "linear", "ntk", "yarn", "llama3",
+/// "none".
+std::string contextRopeName(RopeKind kind);
 
 /// Tokens in a row: `context.length`, or the model's own context when that is 0.
 std::int64_t rowLength(const ModelConfig& model, const RunConfig& config);

@@ -29,6 +29,17 @@ RopeKind kindOf(ContextRope rope)
     return RopeKind::Linear;
 }
 
+} // namespace
+
+std::string contextRopeName(RopeKind kind)
+{
+    return kind == RopeKind::Default   ? "none"
+           : kind == RopeKind::Dynamic ? "ntk"
+                                       : ropeKindName(kind);
+}
+
+namespace {
+
 /// How many times the model's own context is wanted; 1: no extension. A factor asked for counts
 /// even where the rows would do without.
 double wantedFactor(const ContextConfig& context, std::int64_t ownLength)
@@ -62,10 +73,6 @@ RopeScaling extendedRope(const ModelConfig& model, const ContextConfig& context)
         return rope;
     }
     const RopeKind kind = kindOf(context.rope);
-    if (kind == RopeKind::Dynamic) {
-        throw ConfigError("context.rope ntk is not available in this version",
-                          "Use linear, yarn or llama3.");
-    }
     if (rope.kind == RopeKind::Default) {
         rope.kind = kind;
         if (kind != RopeKind::Linear) {
@@ -74,10 +81,8 @@ RopeScaling extendedRope(const ModelConfig& model, const ContextConfig& context)
     } else if (rope.kind != kind) {
         throw ConfigError(fmt::format("the model's rotary embedding is {} already and cannot be "
                                       "extended by context.rope {}",
-                                      describeRope(rope), ropeKindName(kind)),
-                          rope.kind == RopeKind::Dynamic
-                              ? std::string("Use none, or another base model.")
-                              : "Use " + ropeKindName(rope.kind) + " or none.");
+                                      describeRope(rope), contextRopeName(kind)),
+                          "Use " + contextRopeName(rope.kind) + " or none.");
     }
     rope.factor *= factor;
     return rope;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Writing config.json. The rotary embedding is written as transformers 4 spells it (rope_theta,
-// rope_scaling with both "type" and "rope_type"): old and new readers understand that.
+// Writing config.json. The rotary embedding is written as transformers 4 spells it (rope_theta or
+// rotary_emb_base, rope_scaling with both "type" and "rope_type"): old and new readers understand
+// that.
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/json_object.h"
 #include "core/spec/config/model_config.h"
+#include "core/spec/config/model_family.h"
 #include "core/spec/config/rope_json.h"
 
 #include <nlohmann/json.hpp>
@@ -14,12 +16,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void writeRope(Json& config, const RopeScaling& rope)
+/// What transformers 5 keeps inside rope_parameters goes to the places of transformers 4.
+void writeRope(Json& config, const ModelFamily& family, const RopeScaling& rope,
+               double rotaryFraction)
 {
     Json scaling = Json::parse(ropeToJson(rope));
-    config.erase("rope_parameters");
-    config.erase("rope_condense_ratio");
-    config["rope_theta"] = rope.theta;
+    for (const char* key :
+         {"rope_parameters", "rope_condense_ratio", "rope_theta", "rotary_emb_base", "rotary_pct",
+          "partial_rotary_factor", "original_max_position_embeddings"}) {
+        config.erase(key);
+    }
+    config[std::string(family.thetaKey)] = rope.theta;
+    if (family.rotaryFraction != 1.0) {
+        config["rotary_pct"] = rotaryFraction;
+    }
     if (rope.kind == RopeKind::Default) {
         config["rope_scaling"] = nullptr;
         return;
@@ -33,6 +43,47 @@ void writeRope(Json& config, const RopeScaling& rope)
     config["rope_scaling"] = std::move(scaling);
 }
 
+const char* activationName(Activation activation)
+{
+    switch (activation) {
+    case Activation::Silu:
+        return "silu";
+    case Activation::Gelu:
+        return "gelu";
+    case Activation::GeluTanh:
+        return "gelu_new";
+    }
+    return "silu";
+}
+
+/// The keys by which a family chooses among its variants.
+void writeVariant(Json& config, const ModelFamily& family, const ModelConfig& model)
+{
+    if (family.readsAttentionBias) {
+        config["attention_bias"] = model.attentionOutputBias;
+    }
+    if (family.readsMlpBias) {
+        config["mlp_bias"] = model.mlpBias;
+    }
+    if (family.readsParallelResidual) {
+        config["use_parallel_residual"] = model.parallelResidual;
+    }
+    if (!family.fusedQueryKeyValue) {
+        config["num_key_value_heads"] = model.kvHeadCount;
+        config["head_dim"] = model.headDim;
+    }
+    const Json window = model.slidingWindow > 0 ? Json(model.slidingWindow) : Json(nullptr);
+    if (family.window != WindowRule::None) {
+        config["sliding_window"] = window;
+    }
+    if (family.window == WindowRule::Switched) {
+        config["use_sliding_window"] = model.slidingWindow > 0;
+        config["max_window_layers"] = model.slidingWindow > 0 ? 0 : model.layerCount;
+    }
+    config["hidden_act"] = activationName(model.activation);
+    config[std::string(family.normEpsilonKey)] = model.normEpsilon;
+}
+
 } // namespace
 
 std::string rewriteModelConfig(const std::filesystem::path& folder,
@@ -43,7 +94,8 @@ std::string rewriteModelConfig(const std::filesystem::path& folder,
     const std::string text = readWholeFile(file, limits.bytes);
     requireSoundJson(text, file.string(), limits);
     Json config = Json::parse(text);
-    writeRope(config, changes.rope);
+    const ModelConfig model = readModelConfig(folder);
+    writeRope(config, familyOf(model), changes.rope, model.rotaryFraction);
     if (changes.tiedEmbeddings) {
         config["tie_word_embeddings"] = *changes.tiedEmbeddings;
     }
@@ -59,11 +111,10 @@ std::string rewriteModelConfig(const std::filesystem::path& folder,
 
 std::string modelConfigJson(const ModelConfig& model)
 {
+    const ModelFamily& family = familyOf(model);
     Json config;
-    config["architectures"] = {model.architecture};
-    config["model_type"] = "llama";
-    config["attention_bias"] = false;
-    config["mlp_bias"] = false;
+    config["architectures"] = {family.architecture};
+    config["model_type"] = family.modelType;
     config["bos_token_id"] = model.bosTokenId ? Json(*model.bosTokenId) : Json(nullptr);
     if (model.eosTokenIds.size() == 1) {
         config["eos_token_id"] = model.eosTokenIds.front();
@@ -76,17 +127,14 @@ std::string modelConfigJson(const ModelConfig& model)
     config["intermediate_size"] = model.intermediateSize;
     config["num_hidden_layers"] = model.layerCount;
     config["num_attention_heads"] = model.headCount;
-    config["num_key_value_heads"] = model.kvHeadCount;
-    config["head_dim"] = model.headDim;
-    config["hidden_act"] = "silu";
+    writeVariant(config, family, model);
     config["max_position_embeddings"] = model.maxPositionEmbeddings;
-    config["rms_norm_eps"] = model.rmsNormEpsilon;
     config["tie_word_embeddings"] = model.tiedEmbeddings;
     config["use_cache"] = true;
     if (!model.storedDtype.empty()) {
         config["torch_dtype"] = model.storedDtype;
     }
-    writeRope(config, model.rope);
+    writeRope(config, family, model.rope, model.rotaryFraction);
     return config.dump(2) + "\n";
 }
 

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -73,6 +74,10 @@ void readYarn(const JsonObject& json, std::int64_t maxPositionEmbeddings, RopeSc
     rope.wholeCorrectionRange = json.booleanOr("truncate", true);
     if (json.has("attention_factor")) {
         rope.attentionFactor = json.number("attention_factor", 1e-6, 1e6);
+        // Said although it is the usual one: then it must follow when the factor grows.
+        if (std::abs(rope.attentionFactor - attentionScale(rope.factor, 1.0)) < 1e-6) {
+            rope.attentionFactor = 0.0;
+        }
     } else if (json.has("mscale") && json.has("mscale_all_dim")) {
         const double mscale = json.number("mscale", 0.0, 1e6);
         const double allDimensions = json.number("mscale_all_dim", 0.0, 1e6);
@@ -95,15 +100,44 @@ void readLlama3(const JsonObject& json, RopeScaling& rope)
     }
 }
 
-void refuseWhatIsNotRead(const JsonObject& rope)
+/// All keys that change an angle in one kind or another; some kinds pass over some of them, as
+/// transformers does. "finetuned" is a remark of YaRN's authors.
+constexpr std::array<std::string_view, 15> kKnownKeys = {
+    "rope_type",
+    "type",
+    "rope_theta",
+    "factor",
+    "beta_fast",
+    "beta_slow",
+    "attention_factor",
+    "mscale",
+    "mscale_all_dim",
+    "truncate",
+    "low_freq_factor",
+    "high_freq_factor",
+    "finetuned",
+    "original_max_position_embeddings",
+    "partial_rotary_factor",
+};
+
+void refuseByLayer(const JsonObject& rope)
 {
     for (const std::string& key : rope.keys()) {
         if (rope.isObject(key)) {
             rope.refuse(key, "rotary embeddings that differ by layer are not supported");
         }
     }
-    if (rope.has("partial_rotary_factor") && rope.number("partial_rotary_factor", 0, 1) != 1.0) {
-        rope.refuse("partial_rotary_factor", "rotating a part of each head is not supported");
+}
+
+void refuseUnknownKeys(const JsonObject& rope)
+{
+    for (const std::string& key : rope.keys()) {
+        const bool isKnown =
+            std::find(kKnownKeys.begin(), kKnownKeys.end(), key) != kKnownKeys.end();
+        if (!isKnown && rope.has(key)) {
+            rope.refuse(key, "is no key of a rotary embedding that is known here",
+                        "Keys are refused rather than passed over: they may turn every angle.");
+        }
     }
 }
 
@@ -111,9 +145,10 @@ void refuseWhatIsNotRead(const JsonObject& rope)
 RopeScaling readScaling(const JsonObject& json, double theta, std::int64_t maxPositionEmbeddings,
                         bool kindMayBeAbsent)
 {
-    refuseWhatIsNotRead(json);
+    refuseByLayer(json);
     RopeScaling rope;
     rope.kind = readKind(json, kindMayBeAbsent);
+    refuseUnknownKeys(json);
     rope.theta = json.numberOr("rope_theta", theta, 1e-6, kInfinity);
     switch (rope.kind) {
     case RopeKind::Default:
@@ -143,14 +178,44 @@ RopeScaling readScaling(const JsonObject& json, double theta, std::int64_t maxPo
     return rope;
 }
 
-void requireSameTheta(const JsonObject& config, std::string_view key)
+/// The base where it stands beside the rotary embedding: `rope_theta` or `rotary_emb_base`.
+std::optional<double> readTheta(const JsonObject& config)
 {
-    if (!config.has("rope_theta") || !config.has(key) || !config.object(key).has("rope_theta")) {
+    std::optional<double> theta;
+    for (const std::string_view key : {"rope_theta", "rotary_emb_base"}) {
+        if (!config.has(key)) {
+            continue;
+        }
+        const double value = config.number(key, 1e-6, kInfinity);
+        if (theta && *theta != value) {
+            config.refuse(key, "differs from rope_theta");
+        }
+        theta = value;
+    }
+    return theta;
+}
+
+void requireSameTheta(const JsonObject& config, std::string_view key,
+                      const std::optional<double>& outside)
+{
+    if (!outside || !config.has(key) || !config.object(key).has("rope_theta")) {
         return;
     }
     const JsonObject inner = config.object(key);
-    if (inner.number("rope_theta", 0, kInfinity) != config.number("rope_theta", 0, kInfinity)) {
-        inner.refuse("rope_theta", "differs from the rope_theta outside");
+    if (inner.number("rope_theta", 0, kInfinity) != *outside) {
+        inner.refuse("rope_theta", "differs from the base outside");
+    }
+}
+
+/// The length before scaling may stand outside, as in Phi 3. Of two that differ transformers 4 and
+/// 5 take different ones.
+void requireSameOriginal(const JsonObject& config, const RopeScaling& rope)
+{
+    constexpr std::string_view kKey = "original_max_position_embeddings";
+    const bool counts = rope.kind == RopeKind::Yarn || rope.kind == RopeKind::Llama3;
+    if (counts && config.has(kKey) &&
+        config.integer(kKey, 1, kMostTokens) != rope.originalMaxPositionEmbeddings) {
+        config.refuse(kKey, "differs from the one the rotary embedding is scaled from");
     }
 }
 
@@ -158,9 +223,10 @@ void requireSameTheta(const JsonObject& config, std::string_view key)
 
 RopeScaling readRope(const JsonObject& config, std::int64_t maxPositionEmbeddings)
 {
-    requireSameTheta(config, "rope_scaling");
-    requireSameTheta(config, "rope_parameters");
-    const double theta = config.numberOr("rope_theta", RopeScaling().theta, 1e-6, kInfinity);
+    const std::optional<double> outside = readTheta(config);
+    requireSameTheta(config, "rope_scaling", outside);
+    requireSameTheta(config, "rope_parameters", outside);
+    const double theta = outside.value_or(RopeScaling().theta);
     std::optional<RopeScaling> found;
     const auto take = [&](std::string_view key, const RopeScaling& rope) {
         if (found && *found != rope) {
@@ -174,7 +240,7 @@ RopeScaling readRope(const JsonObject& config, std::int64_t maxPositionEmbedding
              readScaling(config.object("rope_parameters"), theta, maxPositionEmbeddings, true));
     }
     if (config.has("rope_scaling")) {
-        const double base = found && !config.has("rope_theta") ? found->theta : theta;
+        const double base = found && !outside ? found->theta : theta;
         take("rope_scaling",
              readScaling(config.object("rope_scaling"), base, maxPositionEmbeddings, false));
     }
@@ -190,7 +256,31 @@ RopeScaling readRope(const JsonObject& config, std::int64_t maxPositionEmbedding
         found = RopeScaling();
         found->theta = theta;
     }
+    requireSameOriginal(config, *found);
     return *found;
+}
+
+double readRotaryFraction(const JsonObject& config, double absent)
+{
+    std::optional<double> fraction;
+    const auto take = [&](const JsonObject& json, std::string_view key) {
+        if (!json.has(key)) {
+            return;
+        }
+        const double value = json.number(key, 1e-6, 1.0);
+        if (fraction && *fraction != value) {
+            json.refuse(key, "differs from the part of each head that is rotated elsewhere");
+        }
+        fraction = value;
+    };
+    take(config, "rotary_pct");
+    take(config, "partial_rotary_factor");
+    for (const std::string_view key : {"rope_parameters", "rope_scaling"}) {
+        if (config.isObject(key)) {
+            take(config.object(key), "partial_rotary_factor");
+        }
+    }
+    return fraction.value_or(absent);
 }
 
 std::string ropeToJson(const RopeScaling& rope)

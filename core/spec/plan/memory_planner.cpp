@@ -3,6 +3,7 @@
 
 #include "core/spec/base/units.h"
 #include "core/spec/config/config_issues.h"
+#include "core/spec/config/model_weights.h"
 #include "core/spec/plan/loss_chunk.h"
 #include "core/spec/plan/recompute_choice.h"
 #include "core/spec/plan/system_memory.h"
@@ -12,8 +13,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <set>
-#include <string_view>
+#include <string>
 #include <thread>
 
 namespace longlora {
@@ -104,20 +106,36 @@ double keptBytes(const ModelConfig& model, const RunConfig& config, const Quanti
     return q.keepsGraphs ? layers * graphBytes(model, config, q) : (layers + 1.0) * hiddenState;
 }
 
-/// Gradients alive at once in one layer: of its output and input, and of the MLP's gate, up and
-/// product, or of attention's q, k, v and result with what is summed into them.
+/// Gradients alive at once in one layer: of its output and input, and of the MLP's intermediate
+/// results, or of attention's q, k, v and result with what is summed into them.
 double layerGradientWidth(const ModelConfig& model)
 {
-    const double mlp = 3.0 * static_cast<double>(model.intermediateSize);
-    const double attention =
-        static_cast<double>((3 * model.headCount + 4 * model.kvHeadCount) * model.headDim);
+    const double mlp = (model.gatedMlp ? 3.0 : 2.0) * static_cast<double>(model.intermediateSize);
+    const std::int64_t heads = 3 * model.headCount + 4 * model.kvHeadCount;
+    const std::int64_t fused =
+        model.fusedQueryKeyValue ? model.headCount + 2 * model.kvHeadCount : 0;
+    const auto attention = static_cast<double>((heads + fused) * model.headDim);
     return 2.0 * static_cast<double>(model.hiddenSize) + std::max(mlp, attention);
+}
+
+/// Scores of one block of queries under a sliding window, their gradient and a product: of 256
+/// queries, one head of each kv head at a time.
+double windowBytes(const ModelConfig& model, const Quantities& q)
+{
+    constexpr double kBlockQueries = 256.0;
+    const auto window = static_cast<double>(model.slidingWindow);
+    if (window <= 0.0 || q.length <= window) {
+        return 0.0;
+    }
+    const double keys = std::min(q.length, window + kBlockQueries - 1.0);
+    return 3.0 * q.rows * static_cast<double>(model.kvHeadCount) *
+           std::min(kBlockQueries, q.length) * keys * q.master;
 }
 
 double layerBackwardBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
 {
     const double graph = q.keepsGraphs ? 0.0 : graphBytes(model, config, q);
-    return graph + q.tokens() * layerGradientWidth(model) * q.compute;
+    return graph + q.tokens() * layerGradientWidth(model) * q.compute + windowBytes(model, q);
 }
 
 /// Bytes of a logit: it becomes its gradient in place, with a narrow copy for the products.
@@ -179,18 +197,22 @@ void addActivationItems(const ModelConfig& model, const RunConfig& config, const
     const std::string graph = count(graphBytes(model, config, q) / std::max(1.0, q.tokens())) +
                               " B of intermediate results";
     const std::string gradients = count(layerGradientWidth(model) * q.compute) + " B of gradients";
+    const double scores = windowBytes(model, q);
+    const std::string window =
+        scores > 0.0 ? " + " + formatBytes(scores) + " of scores in the sliding window" : "";
     const double kept = keptBytes(model, config, q);
     const double backward = layerBackwardBytes(model, config, q);
     if (q.keepsGraphs) {
         items.add("Kept layer graphs", kept,
                   fmt::format("{} layers x {} x {}", model.layerCount, tokens, graph));
-        items.add("Backward of one layer", backward, fmt::format("{} x {}", tokens, gradients));
+        items.add("Backward of one layer", backward,
+                  fmt::format("{} x {}{}", tokens, gradients, window));
     } else {
         items.add("Kept hidden states", kept,
                   fmt::format("({} layers + 1) x {} x {} x {} B", model.layerCount, tokens,
                               formatCount(model.hiddenSize), q.compute));
         items.add("Backward of one layer", backward,
-                  fmt::format("{} x ({} + {})", tokens, graph, gradients));
+                  fmt::format("{} x ({} + {}){}", tokens, graph, gradients, window));
     }
     items.add("Loss, beyond that", lossBytes(model, q) - backward,
               fmt::format("{} tokens x {} logits x {} B + {} x {} x {} B - backward of one "
@@ -342,26 +364,26 @@ std::string memoryPlanToJson(const MemoryPlan& plan)
 
 TrainableCount countTrainable(const ModelConfig& model, const RunConfig& config)
 {
+    const ModelFamily& family = familyOf(model);
+    const std::vector<WeightShape> layer = layerWeightShapes(model, 0);
     const std::int64_t embeddings = model.vocabularySize * model.hiddenSize;
-    const std::int64_t norms = (2 * model.layerCount + 1) * model.hiddenSize;
-    TrainableCount trained;
+    std::int64_t norms = (model.norm == NormKind::Layer ? 2 : 1) * model.hiddenSize; // the last
+    for (const WeightShape& shape : layer) {
+        norms += isNorm(shape.part) ? model.layerCount * shape.count() : 0;
+    }
     if (config.method == TrainingMethod::Full) {
         return {0, embeddings, norms, model.parameterCount() - embeddings - norms};
     }
-    const std::int64_t queries = model.headCount * model.headDim;
-    const std::int64_t keys = model.kvHeadCount * model.headDim;
-    const std::set<std::string_view> targets(config.lora.targets.begin(),
-                                             config.lora.targets.end());
+    const std::set<std::string, std::less<>> targets(config.lora.targets.begin(),
+                                                     config.lora.targets.end());
     std::int64_t widths = 0; // inputs and outputs of the targets
-    for (const std::string_view target : targets) {
-        if (target == "q_proj" || target == "o_proj") {
-            widths += model.hiddenSize + queries;
-        } else if (target == "k_proj" || target == "v_proj") {
-            widths += model.hiddenSize + keys;
-        } else if (target == "gate_proj" || target == "up_proj" || target == "down_proj") {
-            widths += model.hiddenSize + model.intermediateSize;
+    for (const WeightShape& shape : layer) {
+        if (isLayerLinear(shape.part) && !shape.isBias &&
+            targets.contains(family.loraName(shape.part))) {
+            widths += shape.sizes[0] + shape.sizes[1];
         }
     }
+    TrainableCount trained;
     trained.lora = model.layerCount * std::max<std::int64_t>(0, config.lora.rank) * widths;
     trained.embeddings = config.lora.trainEmbeddings ? embeddings : 0;
     trained.norms = config.lora.trainNorms ? norms : 0;

@@ -3,6 +3,7 @@
 
 #include "core/spec/attention/s2_pattern.h"
 #include "core/spec/config/config_issues.h"
+#include "core/spec/config/model_weights.h"
 #include "core/spec/plan/memory_planner.h"
 #include "core/spec/plan/recompute_choice.h"
 
@@ -12,26 +13,50 @@ namespace longlora {
 
 namespace {
 
-/// Query-key pairs of one head in one row, averaged over the steps.
-double pairsPerHead(const RunConfig& config, std::int64_t length)
+/// Pairs of a token and one it sees in a segment. `window` 0: it sees all before it.
+double pairsInSegment(std::int64_t length, std::int64_t window)
 {
-    const auto tokens = static_cast<double>(length);
-    const double full = tokens * (tokens + 1.0) / 2.0;
+    const auto triangle = [](double tokens) { return tokens * (tokens + 1.0) / 2.0; };
+    if (window == 0 || length <= window) {
+        return triangle(static_cast<double>(length));
+    }
+    return triangle(static_cast<double>(window)) +
+           static_cast<double>(length - window) * static_cast<double>(window);
+}
+
+/// Both halves averaged.
+double pairsInGroups(const S2Pattern& pattern, std::int64_t window)
+{
+    double pairs = 0.0;
+    for (const HeadHalf half : {HeadHalf::Plain, HeadHalf::Shifted}) {
+        for (const S2Pattern::Segment& segment : pattern.segments(half)) {
+            pairs += pairsInSegment(segment.end - segment.begin, window);
+        }
+    }
+    return pairs / 2.0;
+}
+
+/// Query-key pairs of one head in one row, averaged over the steps.
+double pairsPerHead(const RunConfig& config, std::int64_t window, std::int64_t length)
+{
+    const double full = pairsInSegment(length, window);
     if (config.attention.kind == AttentionKind::Full) {
         return full;
     }
     const S2Pattern pattern{length, groupSize(config.attention, length), config.attention.edge};
+    const double grouped = window > 0 ? pairsInGroups(pattern, window) : pattern.pairsPerHead();
     const double fraction = std::clamp(config.attention.fullFinalFraction, 0.0, 1.0);
-    return fraction * full + (1.0 - fraction) * pattern.pairsPerHead();
+    return fraction * full + (1.0 - fraction) * grouped;
 }
 
 /// Numbers in the linear maps of one layer.
 double layerLinears(const ModelConfig& model)
 {
-    const auto heads = static_cast<double>(2 * model.headCount + 2 * model.kvHeadCount);
-    const auto mlp = static_cast<double>(3 * model.intermediateSize);
-    return static_cast<double>(model.hiddenSize) *
-           (heads * static_cast<double>(model.headDim) + mlp);
+    std::int64_t numbers = 0;
+    for (const WeightShape& shape : layerWeightShapes(model, 0)) {
+        numbers += isLayerLinear(shape.part) && !shape.isBias ? shape.count() : 0;
+    }
+    return static_cast<double>(numbers);
 }
 
 } // namespace
@@ -52,7 +77,7 @@ double stepFlops(const ModelConfig& model, const RunConfig& config)
         2.0 * static_cast<double>(countTrainable(model, config).lora) * (passes + 1.0);
     const double head = 2.0 * static_cast<double>(model.vocabularySize * model.hiddenSize) *
                         (trainsAll ? 3.0 : 2.0);
-    const double attention = layers * rows * pairsPerHead(config, length) *
+    const double attention = layers * rows * pairsPerHead(config, model.slidingWindow, length) *
                              static_cast<double>(model.headCount * model.headDim) * 4.0 *
                              (1.0 + (recomputes ? 1.0 : 0.0) + 2.5);
     return tokens * (linears + lora + head) + attention;
