@@ -292,9 +292,7 @@ DeviceProfile localCpuProfile()
     const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
     profile.name = fmt::format("CPU, {} {}", threads, threads == 1 ? "thread" : "threads");
     profile.memoryBytes = availableMemoryBytes();
-    // Later the heap holds what finished runs gave back to it.
-    static const double programBytes = residentMemoryBytes();
-    profile.programBytes = programBytes;
+    profile.programBytes = residentMemoryBytes();
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512bf16")) {

@@ -16,7 +16,7 @@ struct DeviceProfile {
     std::string name; ///< "CPU, 2 threads"
     DeviceKind kind = DeviceKind::Cpu;
     double memoryBytes = 0.0; ///< usable by this process
-    /// Resident without a run: program and libraries.
+    /// Resident without a run: program, libraries, and whatever else it holds.
     double programBytes = 114.0 * 1024.0 * 1024.0;
     /// Sustained while training, as stepFlops() counts; 0: unknown.
     double fp32FlopsPerSecond = 0.0;
@@ -29,8 +29,7 @@ struct DeviceProfile {
 };
 
 /// This machine's processor and memory. Reads /proc and the number of cores; makes no benchmark.
-/// What the program itself takes is what was resident at the first call: make it before a model is
-/// loaded.
+/// What the program itself takes is what is resident at the call: make it before a model is loaded.
 DeviceProfile localCpuProfile();
 
 struct MemoryPlan {
