@@ -299,11 +299,6 @@ TEST(Tokenizer, AMissingTokenizerSaysWhatIsNeeded)
     const TemporaryFolder folder;
     EXPECT_NE(messageOf<DataError>([&] { loadTokenizer(folder.path()); }).find("tokenizer.model"),
               std::string::npos);
-    folder.write("tokenizer.json", "{}");
-    EXPECT_NE(messageOf<DataError>([&] {
-                  loadTokenizer(folder.path());
-              }).find("tokenizer.json is not read in this version; needs tokenizer.model"),
-              std::string::npos);
 }
 
 TEST(Tokenizer, BadSettingsAreRefusedByName)

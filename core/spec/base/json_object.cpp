@@ -35,9 +35,9 @@ std::string printable(std::string text)
 /// Looks at each event of the parser and keeps only the keys of the objects that are open.
 class SoundnessCheck : public nlohmann::json_sax<Json> {
 public:
-    SoundnessCheck(const std::string& file, int maximumDepth)
+    SoundnessCheck(const std::string& file, const JsonLimits& limits)
         : m_file(file)
-        , m_maximumDepth(maximumDepth)
+        , m_limits(limits)
     {}
 
     bool null() override { return true; }
@@ -63,6 +63,10 @@ public:
             throw FormatError(m_file, "key " + printable(name), "the key stands twice",
                               "Remove one of the two.");
         }
+        if (m_open.back().size() > m_limits.keys) {
+            throw FormatError(m_file, "key " + printable(name),
+                              fmt::format("an object has more than {} keys", m_limits.keys));
+        }
         return true;
     }
     bool parse_error(std::size_t, const std::string&,
@@ -85,9 +89,9 @@ private:
     bool open()
     {
         m_open.emplace_back();
-        if (std::ssize(m_open) > m_maximumDepth) {
+        if (std::ssize(m_open) > m_limits.depth) {
             throw FormatError(m_file, {},
-                              fmt::format("nested deeper than {} levels", m_maximumDepth));
+                              fmt::format("nested deeper than {} levels", m_limits.depth));
         }
         return true;
     }
@@ -98,7 +102,7 @@ private:
     }
 
     const std::string& m_file;
-    int m_maximumDepth;
+    const JsonLimits& m_limits;
     std::vector<std::set<std::string>> m_open;
 };
 
@@ -119,7 +123,7 @@ void requireSoundJson(std::string_view text, const std::string& file, const Json
         throw FormatError(
             file, {}, "larger than the limit of " + formatBytes(static_cast<double>(limits.bytes)));
     }
-    SoundnessCheck check(file, limits.depth);
+    SoundnessCheck check(file, limits);
     Json::sax_parse(text, &check);
 }
 
@@ -318,6 +322,24 @@ std::vector<std::string> JsonObject::texts(std::string_view key) const
         strings.push_back(element.get<std::string>());
     }
     return strings;
+}
+
+std::vector<JsonObject> JsonObject::objects(std::string_view key) const
+{
+    const Json& value = m_node->require(key);
+    if (!value.is_array()) {
+        refuse(key, "must be an array, not " + shown(value));
+    }
+    std::vector<JsonObject> result;
+    for (const Json& element : value) {
+        const std::string name = fmt::format("{}[{}]", key, result.size());
+        if (!element.is_object()) {
+            refuse(name, "must be an object, not " + shown(element));
+        }
+        result.push_back(JsonObject(std::make_shared<const Node>(
+            Node{m_node->document, &element, m_node->file, m_node->pathOf(name)})));
+    }
+    return result;
 }
 
 std::int64_t JsonObject::integerOr(std::string_view key, std::int64_t absent, std::int64_t minimum,

@@ -13,6 +13,7 @@ namespace longlora {
 struct JsonLimits {
     std::size_t bytes = std::size_t{1} << 20;
     int depth = 16;
+    std::size_t keys = 20'000; ///< in one object: finding one takes time in proportion
 };
 
 /// Checks that `text` is one JSON value inside `limits`, without duplicate keys and with finite
@@ -53,6 +54,8 @@ public:
     std::vector<std::int64_t> integers(std::string_view key, std::int64_t minimum,
                                        std::int64_t maximum) const;
     std::vector<std::string> texts(std::string_view key) const;
+    /// Of an array of objects; they are named "key[0]" and on.
+    std::vector<JsonObject> objects(std::string_view key) const;
 
     std::int64_t integerOr(std::string_view key, std::int64_t absent, std::int64_t minimum,
                            std::int64_t maximum) const;

@@ -123,7 +123,7 @@ void SentencePieceTokenizer::noteJoinedBytes(const SentencePieceModel& model)
 std::vector<TokenId> SentencePieceTokenizer::encode(std::string_view text, bool addBos) const
 {
     std::vector<TokenId> ids;
-    if (addBos && m_settings.addBos && m_bos) {
+    if (addBos && m_settings.addBos.value_or(true) && m_bos) {
         ids.push_back(*m_bos);
     }
     bool isFirst = true;

@@ -3,6 +3,7 @@
 
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/error.h"
+#include "core/spec/text/bpe/json_tokenizer.h"
 #include "core/spec/text/sentencepiece_tokenizer.h"
 #include "core/spec/text/tokenizer_settings.h"
 
@@ -35,19 +36,20 @@ std::size_t uncertainBytes(std::string_view text)
 std::unique_ptr<Tokenizer> loadTokenizer(const std::filesystem::path& folder)
 {
     constexpr std::uintmax_t kModelBytes = std::uintmax_t{64} << 20;
+    constexpr std::uintmax_t kJsonBytes = std::uintmax_t{128} << 20;
     const std::filesystem::path model = folder / "tokenizer.model";
-    if (!std::filesystem::exists(model)) {
-        if (std::filesystem::exists(folder / "tokenizer.json")) {
-            throw DataError(
-                folder.string() +
-                    ": tokenizer.json is not read in this version; needs tokenizer.model",
-                "Use a model of the Llama family that brings tokenizer.model.");
-        }
-        throw DataError(folder.string() + " has no tokenizer: tokenizer.model is missing",
-                        "Copy tokenizer.model from where the model came from into this folder.");
+    if (std::filesystem::exists(model)) {
+        return std::make_unique<SentencePieceTokenizer>(
+            readWholeFile(model, kModelBytes), model.string(), readTokenizerSettings(folder));
     }
-    return std::make_unique<SentencePieceTokenizer>(readWholeFile(model, kModelBytes),
-                                                    model.string(), readTokenizerSettings(folder));
+    const std::filesystem::path json = folder / "tokenizer.json";
+    if (!std::filesystem::exists(json)) {
+        throw DataError(folder.string() +
+                            " has no tokenizer: tokenizer.model and tokenizer.json are missing",
+                        "Copy one of them from where the model came from into this folder.");
+    }
+    return std::make_unique<JsonTokenizer>(readWholeFile(json, kJsonBytes), json.string(),
+                                           readTokenizerSettings(folder));
 }
 
 StreamingDecoder::StreamingDecoder(const Tokenizer& tokenizer)

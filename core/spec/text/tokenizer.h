@@ -33,7 +33,8 @@ public:
 };
 
 /// Reads the tokenizer of a model folder (which may hold no weights): `tokenizer.model` behind the
-/// gate, settings from tokenizer_config.json. Throws: FormatError; DataError if there is none.
+/// gate, or else the byte-pair encoding in `tokenizer.json`; settings from tokenizer_config.json.
+/// Throws: FormatError; DataError if there is none.
 std::unique_ptr<Tokenizer> loadTokenizer(const std::filesystem::path& folder);
 
 /// Turns a stream of ids into text without ever emitting half a character.

@@ -12,9 +12,9 @@ namespace longlora {
 
 namespace {
 
-// A chat template of 1 MB and a hundred thousand added tokens have room.
+// A chat template of 1 MB and twenty thousand added tokens have room.
 constexpr JsonLimits kLimits = {std::size_t{16} << 20, 16};
-constexpr std::size_t kAddedTokens = 100'000;
+constexpr std::size_t kAddedTokens = 20'000;
 constexpr std::size_t kAddedTokenBytes = 4096;
 constexpr TokenId kLargestId = 2'100'000;
 
@@ -43,7 +43,7 @@ void add(TokensById& tokens, AddedToken token, const JsonObject& source, const s
         source.refuse(key, "the token is empty or longer than 4,096 bytes");
     }
     if (tokens.size() == kAddedTokens) {
-        source.refuse(key, "there are more than 100,000 added tokens");
+        source.refuse(key, "there are more than 20,000 added tokens");
     }
     tokens.try_emplace(token.id, std::move(token));
 }
@@ -62,9 +62,10 @@ void addDecoder(const JsonObject& decoder, TokensById& tokens)
         if (entry.booleanOr("single_word", false)) {
             entry.refuse("single_word", "tokens that only match whole words are not supported");
         }
+        const bool isSpecial = entry.booleanOr("special", false);
         add(tokens,
-            {id, entry.text("content"), entry.booleanOr("special", false),
-             entry.booleanOr("lstrip", false), entry.booleanOr("rstrip", false)},
+            {id, entry.text("content"), isSpecial, entry.booleanOr("lstrip", false),
+             entry.booleanOr("rstrip", false), entry.booleanOr("normalized", !isSpecial)},
             decoder, key);
     }
 }
@@ -76,7 +77,9 @@ TokenizerSettings readTokenizerSettings(const std::filesystem::path& folder)
     const JsonObject config = readObject(folder / "tokenizer_config.json");
     TokenizerSettings settings;
     settings.legacy = config.booleanOr("legacy", true);
-    settings.addBos = config.booleanOr("add_bos_token", true);
+    if (config.has("add_bos_token")) {
+        settings.addBos = config.boolean("add_bos_token");
+    }
     settings.addPrefixSpace = config.booleanOr("add_prefix_space", true);
     settings.bosToken = tokenOf(config, "bos_token");
     settings.eosToken = tokenOf(config, "eos_token");
@@ -90,7 +93,9 @@ TokenizerSettings readTokenizerSettings(const std::filesystem::path& folder)
     const JsonObject added = readObject(folder / "added_tokens.json");
     for (const std::string& text : added.keys()) {
         const auto id = static_cast<TokenId>(added.integer(text, 0, kLargestId));
-        add(tokens, {id, text}, added, text);
+        AddedToken token = {id, text};
+        token.isDescribed = false;
+        add(tokens, std::move(token), added, text);
     }
     for (auto& [id, token] : tokens) {
         settings.addedTokens.push_back(std::move(token));

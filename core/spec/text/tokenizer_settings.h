@@ -17,13 +17,15 @@ struct AddedToken {
     bool special = true;     ///< left out of decoded text
     bool stripLeft = false;  ///< swallows white space before it ("lstrip")
     bool stripRight = false; ///< swallows white space after it ("rstrip")
+    bool normalized = false; ///< tokenizer.json: found in the text once that is normalised
+    bool isDescribed = true; ///< false: only id and text are known, the rest is assumed
 };
 
 /// What `tokenizer_config.json` and `added_tokens.json` say beside the vocabulary. The defaults are
 /// what their absence means.
 struct TokenizerSettings {
     bool legacy = true;         ///< the dummy space stands before every text between special tokens
-    bool addBos = true;         ///< false: the model is fed without BOS
+    std::optional<bool> addBos; ///< whether the model is fed BOS; empty: nothing is said
     bool addPrefixSpace = true; ///< not legacy: the dummy space stands before the first text
     std::optional<std::string> bosToken;
     std::optional<std::string> eosToken;
