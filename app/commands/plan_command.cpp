@@ -36,8 +36,8 @@ void printPlan(Console& console, const MemoryPlan& plan, const DeviceProfile& de
     console.print(
         fmt::format("{:>12}  is the largest context that fits", formatCount(plan.largestContext)));
     console.print(fmt::format("{:>12}  per step, about", plan.secondsPerStep > 0.0
-                                                      ? formatDuration(plan.secondsPerStep)
-                                                      : std::string("unknown")));
+                                                             ? formatDuration(plan.secondsPerStep)
+                                                             : std::string("unknown")));
     console.print(fmt::format("{:>12}  on disk", formatBytes(plan.diskBytes)));
 }
 
