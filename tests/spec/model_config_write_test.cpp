@@ -114,6 +114,41 @@ TEST(RewriteModelConfig, ReplacesTheRotaryEmbeddingAndKeepsTheRest)
     EXPECT_EQ(readText(after.dump()).rope, changes.rope);
 }
 
+TEST(RewriteModelConfig, TrainedLengthUnderALinearFactorMeansTheSameModel)
+{
+    const ModelConfig base = readModelConfig(goldenModel("llama-mha"));
+    ModelConfigChanges changes;
+    changes.rope.kind = RopeKind::Linear;
+    changes.rope.factor = 2.5;
+    const ModelConfig asLongLora = readText(rewriteModelConfig(goldenModel("llama-mha"), changes));
+    changes.limitIsTrainedLength = true;
+    const TemporaryFolder folder;
+    folder.write("config.json", rewriteModelConfig(goldenModel("llama-mha"), changes));
+    const Json written = Json::parse(test::contentOf(folder.path() / "config.json"));
+    EXPECT_EQ(written["max_position_embeddings"], base.maxPositionEmbeddings * 5 / 2);
+    EXPECT_EQ(written["rope_scaling"]["original_max_position_embeddings"],
+              base.maxPositionEmbeddings);
+    EXPECT_EQ(readModelConfig(folder.path()), asLongLora);
+    // And extended once more it is written as LongLoRA does again.
+    changes.limitIsTrainedLength = false;
+    changes.maxPositionEmbeddings = readModelConfig(folder.path()).maxPositionEmbeddings;
+    changes.rope.factor = 5.0;
+    const Json again = Json::parse(rewriteModelConfig(folder.path(), changes));
+    EXPECT_EQ(again["max_position_embeddings"], base.maxPositionEmbeddings);
+    EXPECT_FALSE(again["rope_scaling"].contains("original_max_position_embeddings"));
+}
+
+TEST(ReadModelConfig, OriginalLengthThatFitsNothingIsPassedOver)
+{
+    const TemporaryFolder folder;
+    Json config = Json::parse(test::contentOf(goldenModel("llama-mha") / "config.json"));
+    config["max_position_embeddings"] = 1000;
+    config["rope_scaling"] = {
+        {"type", "linear"}, {"factor", 4.0}, {"original_max_position_embeddings", 300}};
+    folder.write("config.json", config.dump());
+    EXPECT_EQ(readModelConfig(folder.path()).contextLength(), 4000);
+}
+
 TEST(RewriteModelConfig, ChangesTyingDtypeAndLengthWhenAsked)
 {
     ModelConfigChanges changes;

@@ -162,6 +162,25 @@ void readRotaryFractionOf(const JsonObject& json, const ModelFamily& family, Mod
     }
 }
 
+/// Under a linear factor max_position_embeddings is the length before scaling (LongLoRA), or the
+/// product where the length before scaling stands beside the factor. Angles are the same.
+void takeOriginalLength(const JsonObject& json, ModelConfig& model)
+{
+    constexpr std::string_view kKey = "original_max_position_embeddings";
+    for (const std::string_view rope : {"rope_scaling", "rope_parameters"}) {
+        if (model.rope.kind != RopeKind::Linear || !json.isObject(rope) ||
+            !json.object(rope).has(kKey)) {
+            continue;
+        }
+        const std::int64_t original = json.object(rope).integer(kKey, 1, kMostPositions);
+        if (std::floor(static_cast<double>(original) * model.rope.factor) ==
+            static_cast<double>(model.maxPositionEmbeddings)) {
+            model.maxPositionEmbeddings = original;
+            return;
+        }
+    }
+}
+
 /// A window that starts or ends at some layer would need two kinds of attention in one model.
 std::int64_t readSwitchedWindow(const JsonObject& json, const ModelConfig& model)
 {
@@ -282,6 +301,7 @@ ModelConfig modelOf(const JsonObject& json)
     model.maxPositionEmbeddings = json.integer("max_position_embeddings", 1, kMostPositions);
     model.tiedEmbeddings = json.booleanOr("tie_word_embeddings", false);
     model.rope = readRope(json, model.maxPositionEmbeddings);
+    takeOriginalLength(json, model);
     readRotaryFractionOf(json, family, model);
     model.slidingWindow = readSlidingWindow(json, family, model);
     checkLayerTypes(json, model);

@@ -74,6 +74,9 @@ struct ModelConfigChanges {
     std::optional<bool> tiedEmbeddings;
     std::optional<std::string> dtype;
     std::optional<std::int64_t> maxPositionEmbeddings;
+    /// Under a linear factor: max_position_embeddings is the product, for readers that take it as
+    /// the context, and the length before scaling stands beside the factor.
+    bool limitIsTrainedLength = false;
 };
 /// The rotary embedding is spelled as transformers 4 does, which 5 reads too.
 /// Throws: FormatError as readModelConfig, if that cannot read what is there.

@@ -106,6 +106,11 @@ std::string rewriteModelConfig(const std::filesystem::path& folder,
     if (changes.maxPositionEmbeddings) {
         config["max_position_embeddings"] = *changes.maxPositionEmbeddings;
     }
+    if (changes.limitIsTrainedLength && changes.rope.kind == RopeKind::Linear) {
+        Json& limit = config["max_position_embeddings"];
+        config["rope_scaling"]["original_max_position_embeddings"] = limit;
+        limit = static_cast<std::int64_t>(limit.get<double>() * changes.rope.factor);
+    }
     return config.dump(2) + "\n";
 }
 
