@@ -9,6 +9,8 @@ namespace {
 
 class EngineMerge : public MergeService {
 public:
+    MergePreview examine(const MergeRequest& request) override { return examineMerge(request); }
+
     MergeReport merge(const MergeRequest& request, const ProgressCallback& progress) override
     {
         return mergeAdapter(request, progress);

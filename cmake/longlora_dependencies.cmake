@@ -12,6 +12,8 @@ pkg_check_modules(longlora_pcre2 REQUIRED IMPORTED_TARGET GLOBAL libpcre2-8)
 add_library(longlora::pcre2 ALIAS PkgConfig::longlora_pcre2)
 pkg_check_modules(longlora_utf8proc REQUIRED IMPORTED_TARGET GLOBAL libutf8proc)
 add_library(longlora::utf8proc ALIAS PkgConfig::longlora_utf8proc)
+pkg_check_modules(longlora_xxhash REQUIRED IMPORTED_TARGET GLOBAL libxxhash)
+add_library(longlora::xxhash ALIAS PkgConfig::longlora_xxhash)
 
 if(LONGLORA_GUI)
     find_package(Qt6 6.4 QUIET COMPONENTS Core Gui Widgets PrintSupport Svg Test LinguistTools)

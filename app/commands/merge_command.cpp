@@ -18,20 +18,47 @@ namespace longlora::app {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kDtypes = {"auto", "fp32", "bf16", "f16"};
+constexpr std::array<std::string_view, 5> kDtypes = {"auto", "fp32", "bf16", "f16", "q8_0"};
+constexpr std::array<std::string_view, 2> kFormats = {"safetensors", "gguf"};
+constexpr std::array<std::string_view, 2> kPositions = {"original", "trained"};
 
 struct MergeOptions {
     std::string base, adapter, output;
     std::string dtype = "auto";
+    std::string format = "safetensors";
+    std::string positions = "original";
+    std::string maxShardSize = "5GB";
     bool skipVerification = false;
+    bool replace = false;
 };
+
+MergeRequest requestOf(const MergeOptions& options)
+{
+    MergeRequest request;
+    request.base = resolveModelFolder(options.base);
+    request.adapter = options.adapter;
+    request.output = options.output;
+    request.dtype = options.dtype;
+    request.verify = !options.skipVerification;
+    request.format = options.format == "gguf" ? MergeFormat::Gguf : MergeFormat::Safetensors;
+    request.positions =
+        options.positions == "trained" ? PositionLimit::TrainedLength : PositionLimit::Original;
+    request.maxShardBytes = parseBytes("--max-shard-size", options.maxShardSize);
+    request.replace = options.replace;
+    return request;
+}
 
 void printReport(Console& console, const MergeReport& report, const std::string& output)
 {
     console.print(output);
-    console.print(fmt::format("{} tensors, {} of them changed; {} as {}; rope {}",
+    console.print(fmt::format("{} tensors, {} of them changed; {} as {} in {} file{}; rope {}",
                               formatCount(report.tensors), formatCount(report.mergedTensors),
-                              formatBytes(report.bytes), report.dtype, report.rope));
+                              formatBytes(report.bytes), report.dtype, report.files,
+                              report.files == 1 ? "" : "s", report.rope));
+    if (!report.replaced.empty()) {
+        console.print(fmt::format("the older output ({}) is kept as {}",
+                                  formatBytes(report.replacedBytes), report.replaced.string()));
+    }
     if (report.verified) {
         console.print(fmt::format(
             "verified on {} tokens: logits differ by at most {:.3g}, {:.3g} on average, where the "
@@ -52,9 +79,7 @@ nlohmann::ordered_json measured(const MergeReport& report, double error)
 ExitStatus merge(const MergeOptions& options, Console& console)
 {
     const StopSignals signals;
-    const MergeRequest request{resolveModelFolder(options.base), options.adapter, options.output,
-                               options.dtype, !options.skipVerification};
-    const MergeReport report = mergeAdapter(request, signals.progress(console));
+    const MergeReport report = mergeAdapter(requestOf(options), signals.progress(console));
     printReport(console, report, options.output);
     console.finish(nlohmann::ordered_json{
         {"out", options.output},
@@ -67,8 +92,13 @@ ExitStatus merge(const MergeOptions& options, Console& console)
         {"tensors", report.tensors},
         {"merged_tensors", report.mergedTensors},
         {"bytes", report.bytes},
+        {"files", report.files},
+        {"reread_equal", report.rereadEqual},
         {"dtype", report.dtype},
         {"rope", report.rope},
+        {"replaced", report.replaced.empty() ? nlohmann::ordered_json()
+                                             : nlohmann::ordered_json(report.replaced.string())},
+        {"merge_seconds", report.mergeSeconds},
         {"seconds", report.seconds},
     }
                        .dump());
@@ -86,12 +116,25 @@ void addMergeCommand(CLI::App& parent, Action& chosen)
     addText(*command, {"--base", "DIR", "model the adapter was trained on"}, options->base)
         ->required();
     addText(*command, {"--adapter", "DIR", "PEFT adapter"}, options->adapter)->required();
-    addText(*command, {"--out", "DIR", "new folder for the merged model"}, options->output)
+    addText(*command, {"--out", "DIR", "new folder for the merged model, or FILE.gguf"},
+            options->output)
         ->required();
+    addChoice(*command, {"--format", "KIND", "a Hugging Face folder or a file for llama.cpp"},
+              kFormats, options->format);
     addChoice(*command, {"--dtype", "TYPE", "how weights are stored, auto is as in the base"},
               kDtypes, options->dtype);
+    addText(*command,
+            {"--max-shard-size", "BYTES", "weights above this are divided among several files"},
+            options->maxShardSize);
+    addChoice(*command,
+              {"--positions", "KIND",
+               "max_position_embeddings under a linear factor: the base's own, as LongLoRA leaves "
+               "it, or the trained length"},
+              kPositions, options->positions);
     addFlag(*command, "--no-verify", "skips the comparison with the unmerged model",
             options->skipVerification);
+    addFlag(*command, "--replace", "an existing output is kept beside the new one as NAME.replaced",
+            options->replace);
 }
 
 } // namespace longlora::app

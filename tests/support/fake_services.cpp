@@ -3,6 +3,7 @@
 
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/error.h"
+#include "core/spec/base/replaced_output.h"
 #include "core/spec/config/config_json.h"
 #include "core/spec/config/model_config.h"
 #include "core/spec/run/run_directory.h"
@@ -212,7 +213,30 @@ FakeMerge::FakeMerge()
     report.rereadEqual = true;
     report.rope = "llama3 x 4 over 256";
     report.dtype = "fp32";
+    report.mergeSeconds = 0.1;
     report.seconds = 0.4;
+    preview.tensors = report.tensors;
+    preview.changedTensors = report.mergedTensors;
+    preview.outputBytes = report.bytes;
+    preview.freeBytes = 50.0 * 1024.0 * kMiB;
+    preview.memoryBytes = 60.0 * kMiB;
+    preview.availableMemory = 8.0 * 1024.0 * kMiB;
+    preview.fingerprint = "5b1ea7c3d2";
+    preview.fingerprintChecked = true;
+    preview.dtype = report.dtype;
+    preview.rope = report.rope;
+    preview.contextLength = 1024;
+}
+
+MergePreview FakeMerge::examine(const MergeRequest& request)
+{
+    if (unfit) {
+        throw DataError(*unfit, "Use the base it was trained on.");
+    }
+    MergePreview answer = preview;
+    answer.outputExists = fs::exists(request.output);
+    answer.existingBytes = storedBytes(request.output);
+    return answer;
 }
 
 MergeReport FakeMerge::merge(const MergeRequest& request, const ProgressCallback& progress)
@@ -230,8 +254,14 @@ MergeReport FakeMerge::merge(const MergeRequest& request, const ProgressCallback
     if (failure) {
         throw DataError(*failure, "Free some space and merge again.");
     }
+    MergeReport answer = report;
+    if (request.replace && fs::exists(request.output)) {
+        answer.replaced = replacedName(request.output);
+        answer.replacedBytes = storedBytes(request.output);
+        fs::rename(request.output, answer.replaced);
+    }
     fs::copy(request.base, request.output, fs::copy_options::recursive);
-    return report;
+    return answer;
 }
 
 void makeDemoFolder(const fs::path& folder, const fs::path& modelFolder)

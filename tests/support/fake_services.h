@@ -80,7 +80,10 @@ private:
 /// A merge that copies the base folder, reports ten tensors and returns `report`.
 class FakeMerge : public MergeService {
 public:
+    MergePreview preview; ///< but for what exists at the output
     MergeReport report;
+    /// Thrown by examine().
+    std::optional<std::string> unfit;
     /// Thrown instead of returning.
     std::optional<std::string> failure;
     /// While true the merge goes round its progress until it is cancelled or this is cleared.
@@ -88,6 +91,7 @@ public:
     std::atomic<int> calls{0};
 
     FakeMerge();
+    MergePreview examine(const MergeRequest& request) override;
     MergeReport merge(const MergeRequest& request, const ProgressCallback& progress) override;
 };
 

@@ -22,11 +22,15 @@ public:
     bool contains(const std::string& name) const;
     /// As stored, a view of the map.
     at::Tensor tensor(const std::string& name) const;
+    /// The file a tensor stands in. Throws: FormatError if there is no such tensor.
+    const std::filesystem::path& fileOf(const std::string& name) const;
     /// Dtype most weights are stored in.
     at::ScalarType storedDtype() const;
     double totalBytes() const;
 
 private:
+    const SafetensorsFile& holderOf(const std::string& name) const;
+
     std::vector<SafetensorsFile> m_files;
     std::map<std::string, std::size_t> m_fileOfTensor;
 };

@@ -5,9 +5,17 @@
 
 #include <ATen/Tensor.h>
 
+#include <algorithm>
 #include <string_view>
 
 namespace longlora {
+
+namespace {
+
+/// Small enough for a processor's cache, large enough for all its threads.
+constexpr std::int64_t kBlockElements = std::int64_t{1} << 21;
+
+} // namespace
 
 MergeSource::MergeSource(const std::filesystem::path& base, const std::filesystem::path& adapter)
     : m_config(readModelConfig(base))
@@ -15,7 +23,8 @@ MergeSource::MergeSource(const std::filesystem::path& base, const std::filesyste
 {
     if (!adapter.empty()) {
         m_adapter = readAdapter(adapter);
-        m_config = configWithAdapter(m_config, m_adapter, baseFingerprint(base));
+        m_fingerprint = baseFingerprint(base);
+        m_config = configWithAdapter(m_config, m_adapter, m_fingerprint);
     }
 }
 
@@ -31,6 +40,39 @@ at::Tensor MergeSource::weight(const std::string& name) const
     }
     const bool wasTied = name == weightName(m_config, ModelPart::Head) && !m_files.contains(name);
     return m_files.tensor(wasTied ? weightName(m_config, ModelPart::Embedding) : name);
+}
+
+void MergeSource::forEachBlock(
+    const std::string& name,
+    const std::function<void(std::int64_t firstRow, const at::Tensor& rows)>& visit) const
+{
+    const std::vector<std::int64_t> sizes = weight(name).sizes().vec();
+    std::int64_t rowElements = 1;
+    for (std::size_t i = 1; i < sizes.size(); ++i) {
+        rowElements *= sizes[i];
+    }
+    const std::int64_t most = std::max<std::int64_t>(1, kBlockElements / rowElements);
+    for (std::int64_t first = 0; first < sizes[0]; first += most) {
+        // Asked for anew each time: a mapped tensor that is let go of lets go of its pages.
+        visit(first, weight(name).narrow(0, first, std::min(most, sizes[0] - first)).contiguous());
+    }
+}
+
+double MergeSource::adapterBytes() const
+{
+    double bytes = 0.0;
+    for (const auto& [module, pair] : m_adapter.pairs) {
+        bytes += static_cast<double>(pair.a.nbytes() + pair.b.nbytes());
+    }
+    for (const auto& [name, tensor] : m_adapter.replaced) {
+        bytes += static_cast<double>(tensor.nbytes());
+    }
+    return bytes;
+}
+
+bool MergeSource::namesItsBase() const
+{
+    return m_adapter.origin && !m_adapter.origin->fingerprint.empty();
 }
 
 const LoraPair* MergeSource::update(const std::string& weight) const

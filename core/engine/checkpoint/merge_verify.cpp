@@ -12,13 +12,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <set>
+#include <stdexcept>
 
 namespace longlora {
 
 namespace {
 
-/// Positions whose logits exist at the same time.
-constexpr std::int64_t kChunkTokens = 64;
+/// Entries of the vocabulary whose logits exist at the same time.
+constexpr std::int64_t kBlockEntries = 1024;
 
 /// mulberry32: the same text on every machine, and nothing a model could have been fitted to.
 at::Tensor fixedText(std::int64_t tokens, std::int64_t vocabulary)
@@ -43,23 +46,51 @@ AttentionLayout fullLayout(const ModelConfig& config, std::int64_t length)
     return attentionLayout(full, config.headCount, 1, length);
 }
 
+/// Checks what is read against what was written.
+class ReadBack {
+public:
+    explicit ReadBack(const WrittenHashes& written)
+        : m_written(written)
+    {}
+    /// Throws: FormatError.
+    void check(const MergeSource& source, const std::string& name)
+    {
+        ContentHash hash;
+        source.forEachBlock(name, [&](std::int64_t, const at::Tensor& rows) {
+            hash.add({static_cast<const char*>(rows.const_data_ptr()), rows.nbytes()});
+        });
+        const auto expected = m_written.find(name);
+        if (expected == m_written.end() || expected->second != hash.value()) {
+            throw FormatError(source.fileOf(name).string(), "tensor " + name,
+                              "reads back other than it was written",
+                              "The disk may be failing: merge to another one.");
+        }
+        m_checked.insert(name);
+    }
+    bool isComplete() const { return m_checked.size() == m_written.size(); }
+
+private:
+    const WrittenHashes& m_written;
+    std::set<std::string> m_checked;
+};
+
 /// A model of which only the layer in use is in memory.
 class StreamedModel {
 public:
-    StreamedModel(const MergeSource& source, const at::Tensor& ids)
+    /// `readBack` may be nullptr; else it sees every tensor.
+    StreamedModel(const MergeSource& source, const at::Tensor& ids, ReadBack* readBack)
         : m_source(source)
+        , m_readBack(readBack)
         , m_layout(fullLayout(source.config(), ids.size(1)))
     {
         const ModelConfig& config = source.config();
         m_model.config = config;
         m_model.layers.resize(static_cast<std::size_t>(config.layerCount));
-        m_model.embedTokens = loaded(weightName(config, ModelPart::Embedding));
         m_rotary = rotaryTable(config.rope, config.rotaryDim(), 0, ids.size(1), ids.size(1),
-                               m_model.device(), m_model.dtype());
-        m_hidden = embed(m_model, ids);
-        if (!config.tiedEmbeddings) {
-            m_model.embedTokens = at::Tensor();
-        }
+                               at::kCPU, at::kFloat);
+        const std::string embedding = weightName(config, ModelPart::Embedding);
+        checkReadBack(embedding);
+        m_hidden = at::embedding(source.weight(embedding), ids).to(at::kFloat);
     }
 
     void runLayer(std::int64_t index)
@@ -83,7 +114,8 @@ public:
         layer = DecoderLayer{};
     }
 
-    void loadHead()
+    /// To be called once, after the last layer.
+    void prepareHead()
     {
         const ModelConfig& config = m_model.config;
         forEachWeight(m_model, [&](const WeightShape& shape, at::Tensor& weight) {
@@ -91,75 +123,145 @@ public:
                 weight = loaded(shape.name);
             }
         });
-        m_model.lmHead = config.tiedEmbeddings ? m_model.embedTokens
-                                               : loaded(weightName(config, ModelPart::Head));
+        m_hidden = normForward(m_model.finalNorm, config, m_hidden).squeeze(0);
+        m_head = weightName(config, config.tiedEmbeddings ? ModelPart::Embedding : ModelPart::Head);
+        if (!config.tiedEmbeddings) {
+            checkReadBack(m_head);
+        }
     }
 
+    /// Shapes: [tokens, count], of `count` entries of the vocabulary.
     at::Tensor logits(std::int64_t first, std::int64_t count) const
     {
-        return headForward(m_model, m_hidden.narrow(1, first, count));
+        const at::Tensor rows = m_source.weight(m_head).narrow(0, first, count);
+        return at::linear(m_hidden, rows.to(at::kFloat));
     }
 
 private:
+    void checkReadBack(const std::string& name) const
+    {
+        if (m_readBack != nullptr) {
+            m_readBack->check(m_source, name);
+        }
+    }
+
     at::Tensor loaded(const std::string& name) const
     {
+        checkReadBack(name);
         return m_source.weight(name).to(at::kFloat, false, /*copy=*/true);
     }
 
     const MergeSource& m_source;
+    ReadBack* m_readBack;
     AttentionLayout m_layout;
-    DecoderModel m_model; ///< holds the ends and at most one layer
+    DecoderModel m_model; ///< holds at most one layer
     RotaryTable m_rotary;
     at::Tensor m_hidden;
+    std::string m_head;
 };
+
+/// The most likely token of each position, over blocks of the vocabulary.
+struct TopToken {
+    at::Tensor value;
+    at::Tensor index;
+
+    void see(const at::Tensor& logits, std::int64_t first)
+    {
+        auto [best, place] = logits.max(-1);
+        place += first;
+        if (!value.defined()) {
+            value = best;
+            index = place;
+            return;
+        }
+        const at::Tensor isBetter = best > value; // of equal ones the first
+        value = at::where(isBetter, best, value);
+        index = at::where(isBetter, place, index);
+    }
+};
+
+/// Fills the report from the models' last hidden states, by blocks of the vocabulary.
+void compareHeads(const StreamedModel& left, const StreamedModel& right, std::int64_t vocabulary,
+                  const std::function<void()>& advance, MergeReport& report)
+{
+    at::Tensor largestError = at::zeros({}, at::kFloat);
+    at::Tensor largest = at::zeros({}, at::kFloat);
+    at::Tensor errorSum = at::zeros({}, at::kDouble);
+    TopToken expectedTop;
+    TopToken actualTop;
+    for (std::int64_t first = 0; first < vocabulary; first += kBlockEntries) {
+        advance();
+        const std::int64_t count = std::min(kBlockEntries, vocabulary - first);
+        const at::Tensor expected = left.logits(first, count);
+        const at::Tensor actual = right.logits(first, count);
+        expectedTop.see(expected, first);
+        actualTop.see(actual, first);
+        const at::Tensor error = (actual - expected).abs_();
+        largestError = at::maximum(largestError, error.max());
+        largest = at::maximum(largest, expected.abs().max());
+        errorSum += error.sum(at::kDouble);
+    }
+    report.sameTopToken = (expectedTop.index == actualTop.index).sum().item<std::int64_t>();
+    report.comparedTokens = expectedTop.index.numel();
+    report.maxAbsLogitError = largestError.item<double>();
+    report.maxAbsLogit = largest.item<double>();
+    report.meanAbsLogitError =
+        errorSum.item<double>() /
+        (static_cast<double>(report.comparedTokens) * static_cast<double>(vocabulary));
+}
 
 } // namespace
 
 void compareLogits(const MergeSource& unmerged, const MergeSource& merged, std::int64_t tokens,
-                   const ProgressCallback& progress, MergeReport& report)
+                   const WrittenHashes& written, const ProgressCallback& progress,
+                   MergeReport& report)
 {
     const c10::NoGradGuard noGradients;
     const ModelConfig& config = unmerged.config();
-    const std::int64_t chunks = (tokens + kChunkTokens - 1) / kChunkTokens;
+    const std::int64_t blocks = (config.vocabularySize + kBlockEntries - 1) / kBlockEntries;
     std::int64_t done = 0;
     const auto advance = [&] {
-        if (progress && !progress({"verifying", done, config.layerCount + chunks, "steps"})) {
+        if (progress && !progress({"verifying", done, config.layerCount + blocks, "steps"})) {
             throw Cancelled{};
         }
         ++done;
     };
     const at::Tensor ids = fixedText(tokens, config.vocabularySize);
-    StreamedModel left(unmerged, ids);
-    StreamedModel right(merged, ids);
+    ReadBack readBack(written);
+    StreamedModel left(unmerged, ids, nullptr);
+    StreamedModel right(merged, ids, &readBack);
     for (std::int64_t layer = 0; layer < config.layerCount; ++layer) {
         advance();
         left.runLayer(layer);
         right.runLayer(layer);
     }
-    left.loadHead();
-    right.loadHead();
-    at::Tensor largestError = at::zeros({}, at::kFloat);
-    at::Tensor largest = at::zeros({}, at::kFloat);
-    at::Tensor errorSum = at::zeros({}, at::kDouble);
-    for (std::int64_t first = 0; first < tokens; first += kChunkTokens) {
-        advance();
-        const std::int64_t count = std::min(kChunkTokens, tokens - first);
-        const at::Tensor expected = left.logits(first, count);
-        const at::Tensor actual = right.logits(first, count);
-        const at::Tensor error = (actual - expected).abs_();
-        largestError = at::maximum(largestError, error.max());
-        largest = at::maximum(largest, expected.abs().max());
-        errorSum += error.sum(at::kDouble);
-        report.sameTopToken +=
-            (expected.argmax(-1) == actual.argmax(-1)).sum().item<std::int64_t>();
+    left.prepareHead();
+    right.prepareHead();
+    if (!readBack.isComplete()) {
+        throw std::logic_error("a tensor was written and not read back");
     }
+    report.rereadEqual = true;
+    compareHeads(left, right, config.vocabularySize, advance, report);
     advance();
-    report.comparedTokens = tokens;
-    report.maxAbsLogitError = largestError.item<double>();
-    report.maxAbsLogit = largest.item<double>();
-    report.meanAbsLogitError =
-        errorSum.item<double>() /
-        (static_cast<double>(tokens) * static_cast<double>(config.vocabularySize));
+}
+
+double comparisonBytes(const ModelConfig& config, std::int64_t tokens)
+{
+    constexpr double kFloat = 4.0;
+    const auto length = static_cast<double>(tokens);
+    const auto hidden = static_cast<double>(config.hiddenSize);
+    const auto attention = static_cast<double>(config.headCount * config.headDim);
+    std::int64_t layer = 0;
+    for (const WeightShape& shape : layerWeightShapes(config, 0)) {
+        layer += shape.count();
+    }
+    // Hidden states of both models; one layer as stored and as fp32; what it computes.
+    const double states = 2.0 * length * hidden;
+    const double computed =
+        length * std::max(3.0 * static_cast<double>(config.intermediateSize) + 2.0 * hidden,
+                          6.0 * attention + 2.0 * hidden);
+    const double heads = 4.0 * length * static_cast<double>(kBlockEntries);
+    return kFloat * (states + std::max(2.0 * static_cast<double>(layer) + computed, heads));
 }
 
 void requireSameLogits(const MergeReport& report, at::ScalarType dtype,

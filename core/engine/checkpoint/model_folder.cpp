@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/checkpoint/model_folder.h"
 
+#include "core/engine/checkpoint/file_descriptor.h"
 #include "core/spec/base/atomic_file.h"
 
 #include <nlohmann/json.hpp>
@@ -14,9 +15,13 @@ namespace {
 
 constexpr std::uintmax_t kMaxCopiedBytes = std::uintmax_t{256} << 20;
 constexpr std::array<const char*, 2> kTokenizers = {"tokenizer.model", "tokenizer.json"};
-constexpr std::array<const char*, 5> kTokenizerSettings = {
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
-    "chat_template.json"};
+constexpr std::array<const char*, 7> kTokenizerSettings = {"tokenizer_config.json",
+                                                           "special_tokens_map.json",
+                                                           "added_tokens.json",
+                                                           "chat_template.jinja",
+                                                           "chat_template.json",
+                                                           "vocab.json",
+                                                           "merges.txt"};
 
 bool copyIfThere(const std::filesystem::path& from, const std::filesystem::path& to,
                  const char* name)
@@ -96,6 +101,14 @@ double folderBytes(const std::filesystem::path& folder)
         }
     }
     return bytes;
+}
+
+void forgetCachedPages(const std::filesystem::path& file)
+{
+    const FileDescriptor descriptor = FileDescriptor::open(file, O_RDONLY);
+    if (descriptor.get() >= 0) {
+        ::posix_fadvise(descriptor.get(), 0, 0, POSIX_FADV_DONTNEED);
+    }
 }
 
 } // namespace longlora

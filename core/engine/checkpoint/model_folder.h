@@ -28,4 +28,8 @@ std::string configDtypeName(at::ScalarType dtype);
 /// Bytes of the regular files in `folder`.
 double folderBytes(const std::filesystem::path& folder);
 
+/// Takes a file that is on the disk out of the kernel's cache, so that whoever reads it next reads
+/// the disk. Where that cannot be done nothing happens.
+void forgetCachedPages(const std::filesystem::path& file);
+
 } // namespace longlora

@@ -3,6 +3,7 @@
 
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/error.h"
+#include "core/spec/base/replaced_output.h"
 
 #include <unistd.h>
 
@@ -12,12 +13,17 @@ namespace longlora {
 
 namespace {
 
-void requireAbsent(const std::filesystem::path& path)
+bool isThere(const std::filesystem::path& path)
 {
     // A dangling link counts as existing.
     std::error_code ignored;
-    if (std::filesystem::symlink_status(path, ignored).type() !=
-        std::filesystem::file_type::not_found) {
+    return std::filesystem::symlink_status(path, ignored).type() !=
+           std::filesystem::file_type::not_found;
+}
+
+void requireAbsent(const std::filesystem::path& path)
+{
+    if (isThere(path)) {
         throw ConfigError("The output folder " + path.string() + " exists already",
                           "Choose a new name, or remove it first.");
     }
@@ -44,7 +50,8 @@ std::vector<std::filesystem::path> missingParents(const std::filesystem::path& p
 
 } // namespace
 
-OutputFolder::OutputFolder(const std::filesystem::path& finalPath)
+OutputFolder::OutputFolder(const std::filesystem::path& finalPath, Existing existing)
+    : m_existing(existing)
 {
     if (finalPath.empty()) {
         throw ConfigError("The output folder has no name", "Name a new folder.");
@@ -53,7 +60,9 @@ OutputFolder::OutputFolder(const std::filesystem::path& finalPath)
     if (!m_final.has_filename()) {
         m_final = m_final.parent_path(); // written with a slash at its end
     }
-    requireAbsent(m_final);
+    if (m_existing == Existing::Refuse) {
+        requireAbsent(m_final);
+    }
     m_partial = m_final.parent_path() /
                 ("." + m_final.filename().string() + ".partial-" + std::to_string(::getpid()));
     std::error_code code;
@@ -90,17 +99,46 @@ OutputFolder::~OutputFolder()
     }
 }
 
-void OutputFolder::commit()
+std::filesystem::path OutputFolder::putInPlace(const std::filesystem::path& source)
 {
     syncDirectory(m_partial);
-    requireAbsent(m_final);
+    std::filesystem::path kept;
     std::error_code code;
-    std::filesystem::rename(m_partial, m_final, code);
+    if (m_existing == Existing::Keep && isThere(m_final)) {
+        // Complete under the name the older one will have: whenever this ends, both are whole.
+        kept = replacedName(m_final);
+        std::filesystem::rename(source, kept, code);
+        if (!code) {
+            try {
+                exchangePaths(kept, m_final);
+            } catch (const Error&) {
+                std::filesystem::rename(kept, source, code);
+                throw;
+            }
+        }
+    } else {
+        requireAbsent(m_final);
+        std::filesystem::rename(source, m_final, code);
+    }
     if (code) {
         throwCannotCreate(m_final, code);
     }
     m_committed = true;
     syncDirectory(m_final.parent_path());
+    return kept;
+}
+
+std::filesystem::path OutputFolder::commit()
+{
+    return putInPlace(m_partial);
+}
+
+std::filesystem::path OutputFolder::commitFile(const std::string& name)
+{
+    std::filesystem::path kept = putInPlace(m_partial / name);
+    std::error_code ignored;
+    std::filesystem::remove_all(m_partial, ignored);
+    return kept;
 }
 
 } // namespace longlora

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace longlora {
@@ -11,8 +12,14 @@ namespace longlora {
 /// again if nothing comes of it.
 class OutputFolder {
 public:
-    /// Throws: ConfigError if `finalPath` exists; DataError if it cannot be created.
-    explicit OutputFolder(const std::filesystem::path& finalPath);
+    enum class Existing {
+        Refuse,
+        Keep ///< it is given another name (replacedName) when the new output takes its place
+    };
+    /// Throws: ConfigError if `finalPath` exists and is not to be kept; DataError if it cannot be
+    /// created.
+    explicit OutputFolder(const std::filesystem::path& finalPath,
+                          Existing existing = Existing::Refuse);
     /// Removes everything unless commit() was reached.
     ~OutputFolder();
     OutputFolder(const OutputFolder&) = delete;
@@ -20,11 +27,17 @@ public:
 
     /// Where to write until then.
     const std::filesystem::path& path() const noexcept { return m_partial; }
-    /// Throws: ConfigError if somebody else made the final folder meanwhile; DataError.
-    void commit();
+    /// Where an older output lies from now on; empty if there was none. Throws: ConfigError if
+    /// somebody else made the final folder meanwhile; DataError.
+    std::filesystem::path commit();
+    /// The same, but what takes the final name is this file of the folder; the rest is removed.
+    std::filesystem::path commitFile(const std::string& name);
 
 private:
+    std::filesystem::path putInPlace(const std::filesystem::path& source);
+
     std::filesystem::path m_final;
+    Existing m_existing;
     std::filesystem::path m_partial;
     std::vector<std::filesystem::path> m_createdParents; ///< outermost first
     bool m_committed = false;

@@ -59,6 +59,9 @@ public:
     SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
     /// Must be the next announced tensor, of its dtype and shape; any device.
     void write(const std::string& name, const at::Tensor& tensor);
+    /// The next rows (of the first dimension) of the next announced tensor, which is written when
+    /// all its rows are.
+    void writeRows(const std::string& name, const at::Tensor& rows);
     void finish();
 
 private:

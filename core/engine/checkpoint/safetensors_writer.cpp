@@ -3,10 +3,10 @@
 #include "core/engine/checkpoint/safetensors.h"
 #include "core/engine/checkpoint/safetensors_header.h"
 #include "core/spec/base/atomic_file.h"
+#include "core/spec/base/disk_space.h"
 #include "core/spec/base/error.h"
-#include "core/spec/base/units.h"
 
-#include <sys/statvfs.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,22 +31,6 @@ std::filesystem::path folderOf(const std::filesystem::path& file)
                         : "Check the path and the rights of " + folderOf(file).string() + ".");
 }
 
-void requireSpace(const std::filesystem::path& file, std::uint64_t bytes)
-{
-    struct statvfs status = {};
-    if (::statvfs(folderOf(file).c_str(), &status) != 0) {
-        throwCannotWrite(file, errno);
-    }
-    const double available =
-        static_cast<double>(status.f_bavail) * static_cast<double>(status.f_frsize);
-    if (static_cast<double>(bytes) > available) {
-        throw DataError("Not enough space for " + file.string() + ": it needs " +
-                            formatBytes(static_cast<double>(bytes)) + ", " +
-                            formatBytes(available) + " are free",
-                        "Free some space there, or choose another folder.");
-    }
-}
-
 } // namespace
 
 struct SafetensorsWriter::State {
@@ -55,6 +39,9 @@ struct SafetensorsWriter::State {
     FileDescriptor descriptor;
     std::vector<Announced> tensors;
     std::size_t next = 0;
+    std::uint64_t nextBytes = 0; ///< of the next tensor, written already
+    off_t fileBytes = 0;
+    off_t startedBytes = 0; ///< on their way to the disk
 
     ~State()
     {
@@ -63,15 +50,43 @@ struct SafetensorsWriter::State {
         }
     }
 
-    void append(std::string_view bytes) const
+    void append(std::string_view bytes)
     {
         while (!bytes.empty()) {
             const ssize_t written = ::write(descriptor.get(), bytes.data(), bytes.size());
             if (written < 0 && errno != EINTR) {
                 throwCannotWrite(file, errno);
             }
-            bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+            const ssize_t count = std::max<ssize_t>(written, 0);
+            bytes.remove_prefix(static_cast<std::size_t>(count));
+            fileBytes += count;
         }
+        startWriteBack();
+    }
+
+    /// The disk works while the next tensors are computed, instead of all at the end.
+    void startWriteBack()
+    {
+        constexpr off_t kWindow = off_t{32} << 20;
+        if (fileBytes - startedBytes >= kWindow) {
+            // A hint: finish() waits for everything and sees what goes wrong.
+            ::sync_file_range(descriptor.get(), startedBytes, fileBytes - startedBytes,
+                              SYNC_FILE_RANGE_WRITE);
+            startedBytes = fileBytes;
+        }
+    }
+
+    const Announced& announcedNext(const std::string& name, const at::Tensor& tensor) const
+    {
+        if (next >= tensors.size()) {
+            throw std::logic_error("tensor " + name + " was not announced");
+        }
+        const Announced& announced = tensors[next];
+        if (announced.name != name || announced.dtype != tensor.scalar_type()) {
+            throw std::logic_error("tensor " + name + " is not what was announced as " +
+                                   announced.name);
+        }
+        return announced;
     }
 };
 
@@ -89,7 +104,7 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& file,
     for (const Announced& tensor : tensors) {
         bytes += safetensorsBytes(tensor);
     }
-    requireSpace(file, bytes);
+    requireDiskSpace(file, static_cast<double>(bytes));
     m_state->file = file;
     m_state->tensors = tensors;
     m_state->temporary = file;
@@ -107,18 +122,31 @@ SafetensorsWriter::~SafetensorsWriter() = default;
 
 void SafetensorsWriter::write(const std::string& name, const at::Tensor& tensor)
 {
-    if (m_state->next >= m_state->tensors.size()) {
-        throw std::logic_error("tensor " + name + " was not announced");
-    }
-    const Announced& announced = m_state->tensors[m_state->next];
-    if (announced.name != name || announced.dtype != tensor.scalar_type() ||
-        !tensor.sizes().equals(announced.sizes)) {
-        throw std::logic_error("tensor " + name + " is not what was announced as " +
-                               announced.name);
+    const Announced& announced = m_state->announcedNext(name, tensor);
+    if (m_state->nextBytes != 0 || !tensor.sizes().equals(announced.sizes)) {
+        throw std::logic_error("tensor " + name + " is not of the shape that was announced");
     }
     const at::Tensor bytes = tensor.detach().cpu().contiguous();
     m_state->append({static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()});
     ++m_state->next;
+}
+
+void SafetensorsWriter::writeRows(const std::string& name, const at::Tensor& rows)
+{
+    const Announced& announced = m_state->announcedNext(name, rows);
+    const at::IntArrayRef sizes(announced.sizes);
+    const std::uint64_t expected = safetensorsBytes(announced);
+    m_state->nextBytes += rows.nbytes();
+    if (sizes.empty() || rows.dim() != std::ssize(sizes) ||
+        !rows.sizes().slice(1).equals(sizes.slice(1)) || m_state->nextBytes > expected) {
+        throw std::logic_error("rows of " + name + " are not of the shape that was announced");
+    }
+    const at::Tensor bytes = rows.detach().cpu().contiguous();
+    m_state->append({static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()});
+    if (m_state->nextBytes == expected) {
+        m_state->nextBytes = 0;
+        ++m_state->next;
+    }
 }
 
 void SafetensorsWriter::finish()

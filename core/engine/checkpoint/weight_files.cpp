@@ -215,14 +215,24 @@ bool WeightFiles::contains(const std::string& name) const
     return m_fileOfTensor.contains(name);
 }
 
-at::Tensor WeightFiles::tensor(const std::string& name) const
+const SafetensorsFile& WeightFiles::holderOf(const std::string& name) const
 {
     const auto found = m_fileOfTensor.find(name);
     if (found == m_fileOfTensor.end()) {
         throw FormatError(m_files.front().path().parent_path().string(), {},
                           "there is no weight " + name);
     }
-    return m_files[found->second].tensor(name);
+    return m_files[found->second];
+}
+
+at::Tensor WeightFiles::tensor(const std::string& name) const
+{
+    return holderOf(name).tensor(name);
+}
+
+const std::filesystem::path& WeightFiles::fileOf(const std::string& name) const
+{
+    return holderOf(name).path();
 }
 
 at::ScalarType WeightFiles::storedDtype() const
