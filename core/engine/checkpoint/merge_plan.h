@@ -3,7 +3,7 @@
 
 #include "core/engine/checkpoint/merge_source.h"
 #include "core/engine/checkpoint/weight_shards.h"
-#include "core/spec/run/services.h"
+#include "core/spec/run/merge_service.h"
 
 #include <string>
 #include <vector>

@@ -3,7 +3,7 @@
 
 #include "core/engine/checkpoint/merge_weights.h"
 #include "core/spec/base/progress.h"
-#include "core/spec/run/services.h"
+#include "core/spec/run/merge_service.h"
 
 namespace longlora {
 
