@@ -105,6 +105,12 @@ ChatTemplate::ChatTemplate(std::string_view source, std::string file,
 
 ChatTemplate::~ChatTemplate() = default;
 ChatTemplate::ChatTemplate(ChatTemplate&& other) noexcept = default;
+ChatTemplate& ChatTemplate::operator=(ChatTemplate&& other) noexcept = default;
+
+const std::string& ChatTemplate::file() const noexcept
+{
+    return m_parts->file;
+}
 
 std::string ChatTemplate::render(const ChatPrompt& prompt) const
 {

@@ -37,10 +37,13 @@ public:
                  std::vector<std::pair<std::string, std::string>> tokens = {});
     ~ChatTemplate();
     ChatTemplate(ChatTemplate&& other) noexcept;
+    ChatTemplate& operator=(ChatTemplate&& other) noexcept;
 
     /// The text to encode, without adding BOS: the template writes it if the model wants it.
     /// Throws: DataError if the template refuses the messages; FormatError if it fails.
     std::string render(const ChatPrompt& prompt) const;
+    /// The source, as messages name it.
+    const std::string& file() const noexcept;
 
 private:
     struct Parts;
