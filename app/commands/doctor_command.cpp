@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -73,7 +74,10 @@ void examineDisk(Diagnosis& diagnosis)
     }
     const fs::path cache = huggingFaceCacheFolder();
     diagnosis.facts["model_cache"] = cache.string();
-    diagnosis.facts["cached_models"] = cachedModels(cache).size();
+    const std::vector<CachedModel> models = cachedModels(cache);
+    diagnosis.facts["cached_models"] =
+        std::count_if(models.begin(), models.end(),
+                      [](const CachedModel& model) { return model.problem.empty(); });
 }
 
 void examineDisplay(Diagnosis& diagnosis)

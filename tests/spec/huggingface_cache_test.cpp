@@ -129,16 +129,19 @@ TEST_F(HuggingFaceCacheTest, AFileIsNoModelFolder)
     EXPECT_NE(refusalOf((m_folder / "file").string()).find("is a file"), std::string::npos);
 }
 
-TEST_F(HuggingFaceCacheTest, ListsWhatIsUsable)
+TEST_F(HuggingFaceCacheTest, ListsWhatIsThereAndWhatIsWrongWithIt)
 {
     addSnapshot("models--org--name--with--dashes", "0a1b");
     addSnapshot("models--gpt", "0a1b");
     addSnapshot("datasets--org--data", "0a1b");
     fs::create_directories(m_folder / "models--org--empty");
     const std::vector<CachedModel> models = cachedModels(m_folder);
-    ASSERT_EQ(models.size(), 2U);
+    ASSERT_EQ(models.size(), 3U);
     EXPECT_EQ(models[0].name, "gpt");
-    EXPECT_EQ(models[1].name, "org/name--with--dashes");
+    EXPECT_EQ(models[0].problem, "");
+    EXPECT_EQ(models[1].name, "org/empty");
+    EXPECT_NE(models[1].problem.find("finish the download"), std::string::npos);
+    EXPECT_EQ(models[2].name, "org/name--with--dashes");
     EXPECT_TRUE(cachedModels(m_folder / "none").empty());
 }
 

@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kModelPrefix = "models--";
+constexpr std::string_view kIncomplete =
+    "no snapshot has a config.json: finish the download with the tool that began it";
 
 std::optional<fs::path> folderFromEnvironment(const char* variable)
 {
@@ -91,7 +93,9 @@ std::optional<fs::path> snapshotOf(const fs::path& entry)
     const std::vector<CachedModel> models = cachedModels(cache);
     std::vector<std::string_view> names;
     for (const CachedModel& model : models) {
-        names.push_back(model.name);
+        if (model.problem.empty()) {
+            names.push_back(model.name);
+        }
     }
     const std::string nearest = nearestName(name, names);
     throw DataError(
@@ -129,9 +133,9 @@ std::vector<CachedModel> cachedModels(const fs::path& cache)
         if (!entry.starts_with(kModelPrefix)) {
             continue;
         }
-        if (const std::optional<fs::path> snapshot = snapshotOf(it->path())) {
-            models.push_back({modelNameOf(entry), *snapshot});
-        }
+        const std::optional<fs::path> snapshot = snapshotOf(it->path());
+        models.push_back({modelNameOf(entry), snapshot.value_or(it->path()),
+                          snapshot ? std::string() : std::string(kIncomplete)});
     }
     std::sort(models.begin(), models.end(),
               [](const CachedModel& a, const CachedModel& b) { return a.name < b.name; });

@@ -11,13 +11,14 @@ namespace longlora {
 /// else $XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub. It is only ever read.
 std::filesystem::path huggingFaceCacheFolder();
 
-/// A model of which the cache holds a snapshot with a config.json.
+/// A model of which the cache holds something.
 struct CachedModel {
     std::string name;             ///< "HuggingFaceTB/SmolLM2-135M"
-    std::filesystem::path folder; ///< the snapshot
+    std::filesystem::path folder; ///< the snapshot; the whole entry if no snapshot is usable
+    std::string problem;          ///< one line: why it cannot be used; empty: it has a config.json
 };
 
-/// Every usable model of `cache`, sorted by name; none if there is no such folder.
+/// Every model of `cache`, incomplete ones too, sorted by name; none if there is no such folder.
 std::vector<CachedModel> cachedModels(const std::filesystem::path& cache);
 
 /// The folder that a model argument means: a folder as it is, or the snapshot of the cached model

@@ -5,9 +5,11 @@
 #include "core/spec/base/error.h"
 #include "core/spec/text/bpe/json_tokenizer.h"
 #include "core/spec/text/sentencepiece_tokenizer.h"
+#include "core/spec/text/tokenizer_file.h"
 #include "core/spec/text/tokenizer_settings.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace longlora {
 
@@ -33,23 +35,29 @@ std::size_t uncertainBytes(std::string_view text)
 
 } // namespace
 
-std::unique_ptr<Tokenizer> loadTokenizer(const std::filesystem::path& folder)
+std::unique_ptr<Tokenizer> loadTokenizerFile(const std::filesystem::path& file)
 {
     constexpr std::uintmax_t kModelBytes = std::uintmax_t{64} << 20;
     constexpr std::uintmax_t kJsonBytes = std::uintmax_t{128} << 20;
-    const std::filesystem::path model = folder / "tokenizer.model";
-    if (std::filesystem::exists(model)) {
-        return std::make_unique<SentencePieceTokenizer>(
-            readWholeFile(model, kModelBytes), model.string(), readTokenizerSettings(folder));
+    TokenizerSettings settings = readTokenizerSettings(file.parent_path());
+    if (file.filename() == "tokenizer.model") {
+        return std::make_unique<SentencePieceTokenizer>(readWholeFile(file, kModelBytes),
+                                                        file.string(), std::move(settings));
     }
-    const std::filesystem::path json = folder / "tokenizer.json";
-    if (!std::filesystem::exists(json)) {
-        throw DataError(folder.string() +
-                            " has no tokenizer: tokenizer.model and tokenizer.json are missing",
-                        "Copy one of them from where the model came from into this folder.");
+    return std::make_unique<JsonTokenizer>(readWholeFile(file, kJsonBytes), file.string(),
+                                           std::move(settings));
+}
+
+std::unique_ptr<Tokenizer> loadTokenizer(const std::filesystem::path& folder)
+{
+    for (const char* name : {"tokenizer.model", "tokenizer.json"}) {
+        if (std::filesystem::exists(folder / name)) {
+            return loadTokenizerFile(folder / name);
+        }
     }
-    return std::make_unique<JsonTokenizer>(readWholeFile(json, kJsonBytes), json.string(),
-                                           readTokenizerSettings(folder));
+    throw DataError(folder.string() +
+                        " has no tokenizer: tokenizer.model and tokenizer.json are missing",
+                    "Copy one of them from where the model came from into this folder.");
 }
 
 StreamingDecoder::StreamingDecoder(const Tokenizer& tokenizer)
