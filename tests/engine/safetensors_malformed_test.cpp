@@ -96,6 +96,19 @@ std::vector<MalformedCase> malformedFiles()
          "an array has no place"},
         {"EightBitFloat", withHeader("{" + entry("a", "F8_E4M3", "[8]", "[0,8]") + "}"),
          "dtype F8_E4M3 is not supported"},
+        {"FourBitFloat", withHeader("{" + entry("a", "F4", "[16]", "[0,8]") + "}"),
+         "dtype F4 is not supported"},
+        {"SixBitFloat", withHeader("{" + entry("a", "F6_E2M3", "[8]", "[0,8]") + "}"),
+         "dtype F6_E2M3 is not supported"},
+        {"PowersOfTwo", withHeader("{" + entry("a", "F8_E8M0", "[8]", "[0,8]") + "}"),
+         "dtype F8_E8M0 is not supported"},
+        {"FloatWithoutNegativeZero",
+         withHeader("{" + entry("a", "F8_E4M3FNUZ", "[8]", "[0,8]") + "}"),
+         "dtype F8_E4M3FNUZ is not supported"},
+        {"ComplexNumbers", withHeader("{" + entry("a", "C64", "[1]", "[0,8]") + "}"),
+         "dtype C64 is not supported"},
+        {"UnsignedNumbers", withHeader("{" + entry("a", "U64", "[1]", "[0,8]") + "}"),
+         "dtype U64 is not supported"},
         {"UnknownDtype", withHeader("{" + entry("a", "float", "[2]", "[0,8]") + "}"),
          "dtype float is not supported"},
         {"DtypeIsANumber", withHeader(R"({"a":{"dtype":4,"shape":[2],"data_offsets":[0,8]}})"),
@@ -252,6 +265,24 @@ TEST(MalformedSafetensorsFile, RandomDamageIsRefusedOrHarmless)
         }
     }
     EXPECT_GT(refused, 300);
+}
+
+TEST(MalformedSafetensorsFile, MoreThanAMillionTensorsAreRefusedSoon)
+{
+    std::string header = "{";
+    for (int i = 0; i <= 1'000'000; ++i) {
+        header += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":{}";
+    }
+    const test::TemporaryFolder folder;
+    const auto file = folder.path() / "many.safetensors";
+    test::writeBytes(file, withHeader(header + "}", 0));
+    try {
+        SafetensorsFile::open(file);
+        FAIL() << "was accepted";
+    } catch (const FormatError& error) {
+        EXPECT_NE(std::string(error.what()).find("more than 1000000 tensors"), std::string::npos)
+            << error.what();
+    }
 }
 
 TEST(MalformedSafetensorsFile, FileThatShrinksIsAnErrorNotASignal)

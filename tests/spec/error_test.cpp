@@ -37,6 +37,24 @@ TEST(Error, DescriptionStaysOnOneLineAndHasNoDoubledPeriod)
     EXPECT_EQ(DataError("first\nsecond.", "Third.").describe(), "first second. Third.");
 }
 
+TEST(Error, DescriptionCannotCommandATerminal)
+{
+    EXPECT_EQ(DataError("a\x1B[2Jb\x7F\xC2\x9B"
+                        "c\xC3\x9B")
+                  .describe(),
+              "a [2Jb   c\xC3\x9B");
+}
+
+TEST(Error, DescriptionIsShortWhateverTheFileHolds)
+{
+    EXPECT_EQ(DataError(std::string(5000, '\xBF')).describe().size(), 1200U);
+    std::string name = "x";
+    for (int i = 0; i < 5000; ++i) {
+        name += "\xC3\x84";
+    }
+    EXPECT_EQ(DataError(name, "Hint.").describe(), name.substr(0, 1199) + ".... Hint.");
+}
+
 TEST(Error, FormatErrorNamesFileAndPlace)
 {
     EXPECT_STREQ(FormatError("config.json", "key hidden_size", "missing").what(),

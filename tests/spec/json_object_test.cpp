@@ -62,6 +62,7 @@ TEST(JsonObject, RefusesUnsoundText)
     EXPECT_NE(refusal("{} {}").find("not valid JSON"), std::string::npos);
     EXPECT_NE(refusal("").find("not valid JSON"), std::string::npos);
     EXPECT_NE(refusal("{\"\xff\": 1}").find("not valid JSON"), std::string::npos);
+    EXPECT_NE(refusal(std::string("{}\0hidden", 9)).find("f.json, offset 2"), std::string::npos);
     EXPECT_NE(refusal("[1]").find("must be a JSON object"), std::string::npos);
 }
 

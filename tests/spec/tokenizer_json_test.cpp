@@ -195,6 +195,7 @@ TEST(TokenizerJson, BrokenTextsAreRefusedWithTheirPlace)
              {"[]", "must be a JSON object"},
              {small.substr(0, small.size() / 2), "line"},
              {small + "x", "line"},
+             {small + std::string("\0x", 2), "a zero byte"},
              {"{\"model\": {\"vocab\": {\"a\": 1e999}}}", ""},
              {"{\"model\": {\"vocab\": {\"a\xFF\": 1}}}", "not valid JSON"},
              {"{\"model\": {}, \"model\": {}}", "key model: the key stands twice"},

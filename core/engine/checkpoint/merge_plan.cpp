@@ -3,7 +3,6 @@
 
 #include "core/engine/checkpoint/merge_verify.h"
 #include "core/engine/checkpoint/merged_weight.h"
-#include "core/engine/checkpoint/safetensors_header.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/spec/base/disk_space.h"
 #include "core/spec/base/error.h"

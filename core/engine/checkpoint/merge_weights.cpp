@@ -2,7 +2,6 @@
 #include "core/engine/checkpoint/merge_weights.h"
 
 #include "core/engine/checkpoint/merged_weight.h"
-#include "core/engine/checkpoint/safetensors_header.h"
 #include "core/spec/base/atomic_file.h"
 
 #include <ATen/Tensor.h>

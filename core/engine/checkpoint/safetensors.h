@@ -12,6 +12,8 @@
 
 namespace longlora {
 
+class SafetensorsMap;
+
 /// A safetensors file, mapped into memory: tensors are views of the map and keep it alive; nothing
 /// is read before it is touched. Read-only: clone before writing.
 class SafetensorsFile {
@@ -27,17 +29,14 @@ public:
         std::uint64_t bytes;
     };
     const std::map<std::string, Entry>& entries() const noexcept { return m_entries; }
-    const std::map<std::string, std::string>& metadata() const noexcept { return m_metadata; }
-    const std::filesystem::path& path() const noexcept { return m_path; }
+    const std::map<std::string, std::string>& metadata() const noexcept;
+    const std::filesystem::path& path() const noexcept;
     /// Throws: FormatError if there is no such tensor, or the file shrank since it was opened.
     at::Tensor tensor(const std::string& name) const;
 
 private:
-    struct Map;
-    std::filesystem::path m_path;
-    std::shared_ptr<Map> m_map;
+    std::shared_ptr<const SafetensorsMap> m_map;
     std::map<std::string, Entry> m_entries;
-    std::map<std::string, std::string> m_metadata;
 };
 
 /// Writes a file whose tensors are announced first and then streamed in that order, so that a large
@@ -68,6 +67,9 @@ private:
     struct State;
     std::unique_ptr<State> m_state;
 };
+
+/// Bytes of a tensor of this shape. Sizes are of tensors that exist: no overflow is expected.
+std::uint64_t safetensorsBytes(const SafetensorsWriter::Announced& tensor);
 
 /// Announce, write and finish in one call: by name, wider numbers before narrower ones so that
 /// every tensor is aligned.

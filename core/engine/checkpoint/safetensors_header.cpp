@@ -3,16 +3,14 @@
 
 #include "core/spec/base/error.h"
 
-#include <c10/core/ScalarType.h>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 namespace longlora {
 
@@ -23,24 +21,6 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kMaxTensors = 1'000'000;
 constexpr std::size_t kMaxRank = 8;
 constexpr std::string_view kMetadataKey = "__metadata__";
-
-struct DtypeName {
-    std::string_view name;
-    at::ScalarType dtype;
-};
-/// Widest first: the order in which the reference writer lays tensors out.
-constexpr std::array<DtypeName, 10> kDtypes = {{
-    {"I64", at::kLong},
-    {"F64", at::kDouble},
-    {"F32", at::kFloat},
-    {"I32", at::kInt},
-    {"BF16", at::kBFloat16},
-    {"F16", at::kHalf},
-    {"I16", at::kShort},
-    {"I8", at::kChar},
-    {"U8", at::kByte},
-    {"BOOL", at::kBool},
-}};
 
 /// A name from a file as a message may carry it.
 std::string printable(std::string_view name)
@@ -193,20 +173,19 @@ private:
     std::vector<std::uint64_t>* m_numbers = nullptr;
 };
 
-at::ScalarType dtypeOf(const std::string& name)
+StoredDtype dtypeNamed(const std::string& name)
 {
-    const auto* const found = std::find_if(kDtypes.begin(), kDtypes.end(),
-                                           [&](const auto& known) { return known.name == name; });
-    if (found == kDtypes.end()) {
+    const auto dtype = storedDtypeNamed(name);
+    if (!dtype) {
         throw std::invalid_argument("dtype " + printable(name) +
                                     " is not supported (F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL)");
     }
-    return found->dtype;
+    return *dtype;
 }
 
 /// Turns the header's words into an entry; offsets stay relative to the data.
 /// Throws: std::invalid_argument.
-SafetensorsFile::Entry checkedEntry(const RawEntry& raw, const SafetensorsExtent& extent)
+StoredTensor checkedEntry(const RawEntry& raw, const SafetensorsExtent& extent)
 {
     if (!raw.dtype || !raw.shape || !raw.offsets) {
         throw std::invalid_argument(std::string(!raw.dtype   ? "dtype"
@@ -217,8 +196,8 @@ SafetensorsFile::Entry checkedEntry(const RawEntry& raw, const SafetensorsExtent
     if (raw.offsets->size() != 2) {
         throw std::invalid_argument("data_offsets must be two numbers");
     }
-    SafetensorsFile::Entry entry{dtypeOf(*raw.dtype), {}, 0, 0};
-    std::uint64_t bytes = c10::elementSize(entry.dtype);
+    StoredTensor entry{dtypeNamed(*raw.dtype), {}, 0, 0};
+    std::uint64_t bytes = infoOf(entry.dtype).bytes;
     // Strides multiply the sizes that are not 0, so their product must fit too.
     std::uint64_t span = bytes;
     bool overflow = false;
@@ -255,10 +234,10 @@ SafetensorsFile::Entry checkedEntry(const RawEntry& raw, const SafetensorsExtent
 }
 
 /// Every byte of the data belongs to exactly one tensor: nothing can hide in the file.
-void requireExactCover(const std::map<std::string, SafetensorsFile::Entry>& entries,
-                       const std::string& file, const SafetensorsExtent& extent)
+void requireExactCover(const std::map<std::string, StoredTensor>& entries, const std::string& file,
+                       const SafetensorsExtent& extent)
 {
-    std::vector<const std::pair<const std::string, SafetensorsFile::Entry>*> order;
+    std::vector<const std::pair<const std::string, StoredTensor>*> order;
     order.reserve(entries.size());
     for (const auto& item : entries) {
         order.push_back(&item);
@@ -317,24 +296,16 @@ SafetensorsHeader parseSafetensorsHeader(std::string_view text, const std::strin
     return header;
 }
 
-std::size_t safetensorsRank(at::ScalarType dtype)
+std::uint64_t bytesOf(const TensorToStore& tensor)
 {
-    const auto* const known =
-        std::find_if(kDtypes.begin(), kDtypes.end(),
-                     [&](const auto& candidate) { return candidate.dtype == dtype; });
-    return static_cast<std::size_t>(known - kDtypes.begin());
-}
-
-std::uint64_t safetensorsBytes(const SafetensorsWriter::Announced& tensor)
-{
-    std::uint64_t bytes = c10::elementSize(tensor.dtype);
+    std::uint64_t bytes = infoOf(tensor.dtype).bytes;
     for (const std::int64_t size : tensor.sizes) {
         bytes *= static_cast<std::uint64_t>(size);
     }
     return bytes;
 }
 
-std::string formatSafetensorsHeader(const std::vector<SafetensorsWriter::Announced>& tensors,
+std::string formatSafetensorsHeader(const std::vector<TensorToStore>& tensors,
                                     const std::map<std::string, std::string>& metadata)
 {
     Json header = Json::object();
@@ -342,13 +313,12 @@ std::string formatSafetensorsHeader(const std::vector<SafetensorsWriter::Announc
         header[std::string(kMetadataKey)] = metadata;
     }
     std::uint64_t offset = 0;
-    for (const auto& tensor : tensors) {
-        const std::size_t rank = safetensorsRank(tensor.dtype);
-        if (rank == kDtypes.size() || tensor.name == kMetadataKey || header.contains(tensor.name)) {
+    for (const TensorToStore& tensor : tensors) {
+        if (tensor.name == kMetadataKey || header.contains(tensor.name)) {
             throw std::logic_error("cannot announce tensor " + tensor.name);
         }
-        const std::uint64_t end = offset + safetensorsBytes(tensor);
-        header[tensor.name] = {{"dtype", kDtypes[rank].name},
+        const std::uint64_t end = offset + bytesOf(tensor);
+        header[tensor.name] = {{"dtype", infoOf(tensor.dtype).name},
                                {"shape", tensor.sizes},
                                {"data_offsets", {offset, end}}};
         offset = end;

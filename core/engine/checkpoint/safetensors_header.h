@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/checkpoint/safetensors.h"
+#include "core/engine/checkpoint/stored_dtype.h"
 
+#include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace longlora {
 
@@ -12,7 +16,7 @@ constexpr std::uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
 
 /// What a header says, checked.
 struct SafetensorsHeader {
-    std::map<std::string, SafetensorsFile::Entry> entries;
+    std::map<std::string, StoredTensor> entries;
     std::map<std::string, std::string> metadata;
 };
 
@@ -27,16 +31,19 @@ struct SafetensorsExtent {
 SafetensorsHeader parseSafetensorsHeader(std::string_view text, const std::string& file,
                                          const SafetensorsExtent& extent);
 
-/// The header of a file to be written, padded with spaces so that the data after the 8 bytes of its
-/// length starts at a multiple of 8; tensors lie in the order given.
-std::string formatSafetensorsHeader(const std::vector<SafetensorsWriter::Announced>& tensors,
-                                    const std::map<std::string, std::string>& metadata);
-
-/// Place of `dtype` in a file that is written as the reference writer does, widest first; the
-/// number of dtypes if the format has no name for it.
-std::size_t safetensorsRank(at::ScalarType dtype);
+/// A tensor of a file to be written.
+struct TensorToStore {
+    std::string name;
+    StoredDtype dtype;
+    std::vector<std::int64_t> sizes;
+};
 
 /// Bytes of a tensor of this shape. Sizes are of tensors that exist: no overflow is expected.
-std::uint64_t safetensorsBytes(const SafetensorsWriter::Announced& tensor);
+std::uint64_t bytesOf(const TensorToStore& tensor);
+
+/// The header of a file to be written, padded with spaces so that the data after the 8 bytes of its
+/// length starts at a multiple of 8; tensors lie in the order given.
+std::string formatSafetensorsHeader(const std::vector<TensorToStore>& tensors,
+                                    const std::map<std::string, std::string>& metadata);
 
 } // namespace longlora

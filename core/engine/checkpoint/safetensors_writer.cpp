@@ -2,6 +2,7 @@
 #include "core/engine/checkpoint/file_descriptor.h"
 #include "core/engine/checkpoint/safetensors.h"
 #include "core/engine/checkpoint/safetensors_header.h"
+#include "core/engine/checkpoint/torch_dtype.h"
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/disk_space.h"
 #include "core/spec/base/error.h"
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
@@ -29,6 +31,15 @@ std::filesystem::path folderOf(const std::filesystem::path& file)
                     code == ENOSPC || code == EDQUOT || code == EFBIG
                         ? "Free some space there, or choose another folder."
                         : "Check the path and the rights of " + folderOf(file).string() + ".");
+}
+
+TensorToStore toStore(const SafetensorsWriter::Announced& tensor)
+{
+    const auto dtype = storedDtype(tensor.dtype);
+    if (!dtype) {
+        throw std::logic_error("cannot announce tensor " + tensor.name);
+    }
+    return {tensor.name, *dtype, tensor.sizes};
 }
 
 } // namespace
@@ -95,14 +106,16 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& file,
                                      const std::map<std::string, std::string>& metadata)
     : m_state(std::make_unique<State>())
 {
-    const std::string header = formatSafetensorsHeader(tensors, metadata);
+    std::vector<TensorToStore> stored;
+    std::transform(tensors.begin(), tensors.end(), std::back_inserter(stored), toStore);
+    const std::string header = formatSafetensorsHeader(stored, metadata);
     std::string length(8, '\0');
     for (std::size_t i = 0; i < length.size(); ++i) {
         length[i] = static_cast<char>(header.size() >> (8 * i) & 0xFF);
     }
     std::uint64_t bytes = length.size() + header.size();
-    for (const Announced& tensor : tensors) {
-        bytes += safetensorsBytes(tensor);
+    for (const TensorToStore& tensor : stored) {
+        bytes += bytesOf(tensor);
     }
     requireDiskSpace(file, static_cast<double>(bytes));
     m_state->file = file;
@@ -163,6 +176,11 @@ void SafetensorsWriter::finish()
     syncDirectory(folderOf(m_state->file));
 }
 
+std::uint64_t safetensorsBytes(const SafetensorsWriter::Announced& tensor)
+{
+    return bytesOf(toStore(tensor));
+}
+
 void writeSafetensors(const std::filesystem::path& file,
                       const std::map<std::string, at::Tensor>& tensors,
                       const std::map<std::string, std::string>& metadata)
@@ -172,7 +190,7 @@ void writeSafetensors(const std::filesystem::path& file,
         announced.push_back({name, tensor.scalar_type(), tensor.sizes().vec()});
     }
     std::stable_sort(announced.begin(), announced.end(), [](const auto& left, const auto& right) {
-        return safetensorsRank(left.dtype) < safetensorsRank(right.dtype);
+        return storedDtype(left.dtype) < storedDtype(right.dtype);
     });
     SafetensorsWriter writer(file, announced, metadata);
     for (const auto& tensor : announced) {

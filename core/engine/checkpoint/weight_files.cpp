@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/checkpoint/base_model.h"
-#include "core/spec/base/atomic_file.h"
+#include "core/engine/checkpoint/shard_index.h"
 #include "core/spec/base/error.h"
-#include "core/spec/base/json_object.h"
 
 #include <c10/core/ScalarType.h>
 
@@ -10,8 +9,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
-#include <string_view>
 
 namespace longlora {
 
@@ -19,75 +16,11 @@ namespace {
 
 constexpr const char* kSingleFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
-constexpr JsonLimits kIndexLimits{std::size_t{2} << 20, 4};
-constexpr std::size_t kMaxShards = 10'000;
 
 bool isThere(const std::filesystem::path& path)
 {
     std::error_code ignored;
     return std::filesystem::exists(path, ignored);
-}
-
-/// A name that cannot lead out of its folder.
-bool isBareFileName(const std::string& name)
-{
-    return !name.empty() && name != "." && name != ".." &&
-           name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
-}
-
-/// Which folder a link may lead into: the model folder, or in a Hugging Face cache (whose files are
-/// links into ../../blobs) the whole folder of that model.
-std::filesystem::path trustedRoot(const std::filesystem::path& canonicalFolder)
-{
-    for (auto folder = canonicalFolder; folder != folder.root_path();
-         folder = folder.parent_path()) {
-        if (folder.filename().string().starts_with("models--")) {
-            return folder;
-        }
-    }
-    return canonicalFolder;
-}
-
-/// Throws: FormatError if a shard is not there or is a link that leaves the model's folder.
-std::filesystem::path shardPath(const std::filesystem::path& folder, const std::string& name,
-                                const std::string& indexFile)
-{
-    const std::string where = "shard " + name;
-    std::error_code code;
-    const std::filesystem::path target = std::filesystem::canonical(folder / name, code);
-    if (code) {
-        throw FormatError(indexFile, where, "is not there: " + code.message(),
-                          "Copy the missing file, or download the model again.");
-    }
-    const std::filesystem::path root = trustedRoot(std::filesystem::canonical(folder));
-    const auto [end, unused] =
-        std::mismatch(root.begin(), root.end(), target.begin(), target.end());
-    if (end != root.end()) {
-        throw FormatError(indexFile, where, "is a link that leaves " + root.string());
-    }
-    return target;
-}
-
-/// Which shard holds which tensor. Throws: FormatError.
-std::map<std::string, std::string> readIndex(const std::filesystem::path& file)
-{
-    const JsonObject index =
-        JsonObject::parse(readWholeFile(file, kIndexLimits.bytes), file.string(), kIndexLimits);
-    const JsonObject weights = index.object("weight_map");
-    std::map<std::string, std::string> shardOfTensor;
-    std::set<std::string> shards;
-    for (const std::string& tensor : weights.keys()) {
-        const std::string shard = weights.text(tensor);
-        if (!isBareFileName(shard)) {
-            weights.refuse(tensor, "must be the bare name of a file");
-        }
-        shards.insert(shard);
-        if (shards.size() > kMaxShards) {
-            weights.refuse(tensor, fmt::format("more than {} shards", kMaxShards));
-        }
-        shardOfTensor.emplace(tensor, shard);
-    }
-    return shardOfTensor;
 }
 
 /// Buffers that old files hold and everybody computes anew: frequencies, and GPT-NeoX's causal mask
@@ -164,7 +97,7 @@ WeightFiles WeightFiles::open(const std::filesystem::path& folder, const ModelCo
         addFile(folder / kSingleFile);
     } else if (isThere(folder / kIndexFile)) {
         const std::filesystem::path index = folder / kIndexFile;
-        const auto shardOfTensor = readIndex(index);
+        const auto shardOfTensor = readShardIndex(index);
         std::map<std::string, std::size_t> numberOfShard;
         for (const auto& [tensor, shard] : shardOfTensor) {
             if (numberOfShard.try_emplace(shard, result.m_files.size()).second) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/checkpoint/weight_shards.h"
 
-#include "core/engine/checkpoint/safetensors_header.h"
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 

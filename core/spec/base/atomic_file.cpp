@@ -126,6 +126,13 @@ void writeFileAtomically(const std::filesystem::path& path, std::string_view con
     syncDirectory(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
 }
 
+bool entryExists(const std::filesystem::path& path)
+{
+    std::error_code ignored;
+    return std::filesystem::symlink_status(path, ignored).type() !=
+           std::filesystem::file_type::not_found;
+}
+
 std::string readWholeFile(const std::filesystem::path& path, std::uintmax_t limitBytes)
 {
     // Non-blocking, so that a FIFO somebody left there is refused instead of waited for.

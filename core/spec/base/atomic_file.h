@@ -13,6 +13,9 @@ namespace longlora {
 /// Throws: DataError (no space, no permission) after removing the temporary file.
 void writeFileAtomically(const std::filesystem::path& path, std::string_view content);
 
+/// Whether there is anything of that name. A link that leads nowhere counts: reading it says so.
+bool entryExists(const std::filesystem::path& path);
+
 /// The whole file. Throws: DataError if absent, unreadable or larger than `limitBytes`.
 std::string readWholeFile(const std::filesystem::path& path, std::uintmax_t limitBytes);
 

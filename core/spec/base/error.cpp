@@ -12,13 +12,39 @@ std::string fileMessage(const std::string& file, const std::string& where, const
     return where.empty() ? file + ": " + what : file + ", " + where + ": " + what;
 }
 
-/// Messages travel through terminals, event lines and banners: they stay on one line.
+bool isContinuation(char c)
+{
+    return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+}
+
+/// Messages travel through terminals, event lines and banners: they stay on one line, and what a
+/// file says cannot command a terminal.
 std::string onOneLine(std::string text)
 {
-    for (char& c : text) {
-        if (c == '\n' || c == '\r' || c == '\t') {
-            c = ' ';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (static_cast<unsigned char>(text[i]) < ' ' || text[i] == '\x7F') {
+            text[i] = ' ';
         }
+        // U+0080 to U+009F are control characters too.
+        if (text[i] == '\xC2' && i + 1 < text.size() && isContinuation(text[i + 1]) &&
+            static_cast<unsigned char>(text[i + 1]) < 0xA0) {
+            text[i] = ' ';
+            text[i + 1] = ' ';
+        }
+    }
+    return text;
+}
+
+/// A file may hold names and texts of any length.
+std::string shortened(std::string text)
+{
+    constexpr std::size_t kLongest = 1200;
+    if (text.size() > kLongest) {
+        std::size_t end = kLongest;
+        while (end > kLongest - 3 && isContinuation(text[end])) {
+            --end;
+        }
+        text = text.substr(0, end) + "...";
     }
     return text;
 }
@@ -42,6 +68,7 @@ std::string Error::describe() const
     while (!text.empty() && (text.back() == '.' || text.back() == ' ')) {
         text.pop_back();
     }
+    text = shortened(std::move(text));
     if (!m_context.empty()) {
         text += " (";
         for (std::size_t i = 0; i < m_context.size(); ++i) {

@@ -123,6 +123,10 @@ void requireSoundJson(std::string_view text, const std::string& file, const Json
         throw FormatError(
             file, {}, "larger than the limit of " + formatBytes(static_cast<double>(limits.bytes)));
     }
+    // The parser takes a zero byte for the end and would not see what stands behind it.
+    if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
+        throw FormatError(file, fmt::format("offset {}", zero), "not valid JSON: a zero byte");
+    }
     SoundnessCheck check(file, limits);
     Json::sax_parse(text, &check);
 }

@@ -4,6 +4,7 @@
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/error.h"
 #include "core/spec/base/json_object.h"
+#include "core/spec/config/model_config_parse.h"
 #include "core/spec/config/model_family.h"
 #include "core/spec/config/rope_json.h"
 #include "core/spec/config/unsupported_fields.h"
@@ -320,8 +321,12 @@ ModelConfig readModelConfig(const std::filesystem::path& folder)
         throw FormatError(file.string(), {}, "there is no such file",
                           "Name a Hugging Face model folder: config.json, weights, tokenizer.");
     }
-    return modelOf(
-        JsonObject::parse(readWholeFile(file, kConfigLimits.bytes), file.string(), kConfigLimits));
+    return parseModelConfig(readWholeFile(file, kConfigLimits.bytes), file.string());
+}
+
+ModelConfig parseModelConfig(std::string_view text, const std::string& file)
+{
+    return modelOf(JsonObject::parse(text, file, kConfigLimits));
 }
 
 std::int64_t ModelConfig::rotaryDim() const

@@ -4,7 +4,7 @@
 // that.
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/json_object.h"
-#include "core/spec/config/model_config.h"
+#include "core/spec/config/model_config_parse.h"
 #include "core/spec/config/model_family.h"
 #include "core/spec/config/rope_json.h"
 
@@ -94,7 +94,7 @@ std::string rewriteModelConfig(const std::filesystem::path& folder,
     const std::string text = readWholeFile(file, limits.bytes);
     requireSoundJson(text, file.string(), limits);
     Json config = Json::parse(text);
-    const ModelConfig model = readModelConfig(folder);
+    const ModelConfig model = parseModelConfig(text, file.string());
     writeRope(config, familyOf(model), changes.rope, model.rotaryFraction);
     if (changes.tiedEmbeddings) {
         config["tie_word_embeddings"] = *changes.tiedEmbeddings;

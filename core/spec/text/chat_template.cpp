@@ -47,7 +47,7 @@ Value valueOf(const std::vector<ChatMessage>& messages)
 
 JsonObject readConfig(const std::filesystem::path& file)
 {
-    const bool exists = std::filesystem::exists(file);
+    const bool exists = entryExists(file);
     return JsonObject::parse(exists ? readWholeFile(file, kConfigLimits.bytes) : "{}",
                              file.string(), kConfigLimits);
 }
@@ -143,7 +143,7 @@ std::optional<ChatTemplate> readChatTemplate(const std::filesystem::path& folder
     const std::filesystem::path configFile = folder / "tokenizer_config.json";
     const JsonObject config = readConfig(configFile);
     const std::filesystem::path jinjaFile = folder / "chat_template.jinja";
-    if (std::filesystem::exists(jinjaFile)) {
+    if (entryExists(jinjaFile)) {
         return ChatTemplate(readWholeFile(jinjaFile, kSourceBytes), jinjaFile.string(),
                             tokensOf(config));
     }

@@ -51,7 +51,7 @@ std::unique_ptr<Tokenizer> loadTokenizerFile(const std::filesystem::path& file)
 std::unique_ptr<Tokenizer> loadTokenizer(const std::filesystem::path& folder)
 {
     for (const char* name : {"tokenizer.model", "tokenizer.json"}) {
-        if (std::filesystem::exists(folder / name)) {
+        if (entryExists(folder / name)) {
             return loadTokenizerFile(folder / name);
         }
     }

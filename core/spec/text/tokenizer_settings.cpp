@@ -23,7 +23,7 @@ using TokensById = std::map<TokenId, AddedToken>;
 /// An empty object if there is no such file.
 JsonObject readObject(const std::filesystem::path& path)
 {
-    const bool exists = std::filesystem::exists(path);
+    const bool exists = entryExists(path);
     return JsonObject::parse(exists ? readWholeFile(path, kLimits.bytes) : "{}", path.string(),
                              kLimits);
 }

@@ -278,7 +278,8 @@ TokenizerJsonText readTokenizerJsonText(std::string_view text, const std::string
         throw FormatError(file, {}, "larger than the limit of 128 MB");
     }
     PartReader reader(file);
-    if (!Json::sax_parse(text, &reader)) {
+    // The parser takes a zero byte for the end.
+    if (text.find('\0') != std::string_view::npos || !Json::sax_parse(text, &reader)) {
         requireSoundJson(text, file, {kLimits.bytes, kLimits.depth, kEntries});
         throw FormatError(file, {}, "not valid JSON");
     }
