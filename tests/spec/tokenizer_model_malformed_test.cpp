@@ -103,6 +103,8 @@ std::vector<MalformedModel> malformedFiles()
         {"PieceOf1MB", withPiece(piece(std::string(1 << 20, 'x'), 0, 1)), "has 1048576 bytes"},
         {"UserDefinedOf1MB", withPiece(piece(std::string(1 << 20, 'x'), 0, 4)),
          "has 1048576 bytes"},
+        {"UserDefinedZeroByte", withPiece(piece(std::string("a\0b", 3), 0, 4)),
+         "a user-defined symbol with a zero byte"},
         {"PieceTwice", withPiece(piece("ab", 0, 1)), "\"ab\" stands there twice"},
         {"PieceNotUtf8", withPiece(piece("\xFF", 0, 1)), "piece 266: is not UTF-8"},
         {"ScoreIsNan", withPiece(piece("x", std::numeric_limits<float>::quiet_NaN(), 1)),

@@ -267,6 +267,11 @@ private:
                 refusePiece(
                     id, fmt::format("\"{}\" is a control piece of a single character", piece.text));
             }
+            // The library builds a trie of these, with an exception of its own at a zero byte.
+            if (piece.type == PieceType::UserDefined &&
+                piece.text.find('\0') != std::string::npos) {
+                refusePiece(id, "is a user-defined symbol with a zero byte");
+            }
         }
         if (unknown != 1) {
             refuse(fmt::format("it has {} unknown pieces instead of one", unknown));
