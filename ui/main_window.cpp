@@ -129,6 +129,7 @@ void MainWindow::connectPages()
     const auto tell = [this](const QString& text) { m_status->showMessage(text, 6000); };
     connect(m_configure, &ConfigurePage::notice, this, tell);
     connect(m_monitor, &MonitorPage::notice, this, tell);
+    connect(m_merge, &MergePage::notice, this, tell);
 }
 
 void MainWindow::restoreState()

@@ -331,12 +331,14 @@ private Q_SLOTS:
         QVERIFY(!f.find("mergeChat")->isVisible());
         f.fakes.merge.stall = false;
         f.fakes.merge.failure = "no space is left";
+        QTRY_VERIFY(f.canClick("mergeStart"));
         f.click("mergeStart");
         QTRY_VERIFY(f.find("mergeProblem")->isVisible());
         QVERIFY(f.find("mergeProblem")
                     ->accessibleDescription()
                     .contains(QLatin1String("no space is left")));
         f.fakes.merge.failure.reset();
+        QTRY_VERIFY(f.canClick("mergeStart"));
         f.click("mergeStart");
         QTRY_VERIFY(f.canClick("mergeChat"));
         QVERIFY(f.find<QTableView>("mergeProof")->model()->rowCount() >= 8);

@@ -46,14 +46,20 @@ void MergeProofModel::setReport(const MergeReport& report)
     } else {
         rows.push_back({tr("Comparison"), tr("not made"), tr("verification was switched off")});
     }
-    rows.push_back(
-        {tr("Rotary embedding"), toQString(report.rope), tr("as written into config.json")});
+    rows.push_back({tr("Rotary embedding"), toQString(report.rope),
+                    tr("as written into the model's description")});
     rows.push_back({tr("Tensors"),
                     tr("%1, %2 of them changed")
                         .arg(countText(report.tensors), countText(report.mergedTensors)),
                     tr("stored as %1").arg(toQString(report.dtype))});
+    const QString writing = durationText(report.mergeSeconds);
+    rows.push_back({tr("Written"), bytesText(report.bytes),
+                    report.files == 1
+                        ? tr("in %1").arg(writing)
+                        : tr("in %1, weights in %2 files").arg(writing, countText(report.files))});
     rows.push_back(
-        {tr("Written"), bytesText(report.bytes), tr("in %1").arg(durationText(report.seconds))});
+        {tr("Took"), durationText(report.seconds),
+         report.verified ? tr("merging, writing and verifying") : tr("merging and writing")});
     beginResetModel();
     m_rows = std::move(rows);
     endResetModel();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/spec/run/services.h"
+#include "core/spec/run/merge_service.h"
 
 #include <QAbstractTableModel>
 

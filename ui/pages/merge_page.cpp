@@ -1,147 +1,184 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/pages/merge_page.h"
 
-#include "ui/models/merge_proof_model.h"
-#include "ui/plots/plot_theme.h"
+#include "core/spec/base/error.h"
+#include "core/spec/inspect/path_kind.h"
+#include "core/spec/run/run_directory.h"
+#include "ui/merge/merge_command.h"
+#include "ui/merge/merge_form.h"
+#include "ui/merge/merge_outlook.h"
+#include "ui/merge/merge_result.h"
 #include "ui/text_format.h"
 #include "ui/widget_name.h"
 #include "ui/widgets/error_banner.h"
-#include "ui/widgets/path_edit.h"
-#include "ui/widgets/table_style.h"
 
-#include <QCheckBox>
-#include <QComboBox>
-#include <QFormLayout>
-#include <QGroupBox>
-#include <QHeaderView>
+#include <QClipboard>
+#include <QDragEnterEvent>
+#include <QGuiApplication>
 #include <QLabel>
+#include <QMimeData>
 #include <QProgressBar>
 #include <QPushButton>
-#include <QTableView>
+#include <QScrollArea>
+#include <QTimer>
 #include <QVBoxLayout>
 
+#include <optional>
+
 namespace longlora::ui {
+
+namespace {
+
+/// What a single dropped folder is, of the kinds this page has a field for.
+std::optional<std::filesystem::path> usableDrop(const QMimeData& data)
+{
+    const QList<QUrl> urls = data.urls();
+    if (urls.size() != 1 || !urls.first().isLocalFile()) {
+        return {};
+    }
+    auto path = toPath(urls.first().toLocalFile());
+    const PathKind kind = pathKindOf(path);
+    const bool hasField =
+        kind == PathKind::Adapter || kind == PathKind::Model || kind == PathKind::Run;
+    return hasField ? std::optional(std::move(path)) : std::nullopt;
+}
+
+QString phaseText(const std::string& phase)
+{
+    return phase == "merging"     ? MergePage::tr("Merging")
+           : phase == "verifying" ? MergePage::tr("Verifying")
+           : phase == "exporting" ? MergePage::tr("Writing GGUF")
+                                  : toQString(phase);
+}
+
+} // namespace
 
 MergePage::MergePage(MergeService& service, QWidget* parent)
     : QWidget(parent)
     , m_service(service)
     , m_banner(new ErrorBanner("mergeProblem", this))
-    , m_proofModel(new MergeProofModel(this))
+    , m_scroll(named(new QScrollArea(this), "mergeScroll", tr("Merge and export")))
+    , m_form(new MergeForm(this))
+    , m_outlook(new MergeOutlook(service, this))
+    , m_result(new MergeResult(this))
 {
+    setAcceptDrops(true);
+    auto* content = new QWidget(this);
+    auto* column = new QVBoxLayout(content);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(10);
+    column->addWidget(m_form);
+    column->addWidget(m_outlook);
+    column->addWidget(makeActions());
+    column->addWidget(m_result, 1);
+    // With large text there is more than a window's height.
+    m_scroll->setWidgetResizable(true);
+    m_scroll->setFrameShape(QFrame::NoFrame);
+    m_scroll->setWidget(content);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(20, 16, 20, 14);
-    layout->setSpacing(12);
     layout->addWidget(m_banner);
-    layout->addWidget(makeForm());
-    layout->addWidget(makeResult(), 1);
+    layout->addWidget(m_scroll, 1);
 
-    connect(&m_job, &BackgroundJob::progressed, this, [this](const Progress& progress) {
-        const int percent =
-            progress.total > 0 ? static_cast<int>(100 * progress.done / progress.total) : 0;
-        m_progress->setRange(0, progress.total > 0 ? 100 : 0);
-        m_progress->setValue(percent);
-        m_progress->setFormat(toQString(progress.phase) + QLatin1String("  %p %"));
+    connect(m_form, &MergeForm::changed, this, &MergePage::examine);
+    connect(m_outlook, &MergeOutlook::examined, this, [this](const MergePreview& preview) {
+        m_form->setExisting(preview.outputExists, preview.existingBytes);
     });
+    connect(m_outlook, &MergeOutlook::settled, this, &MergePage::updateControls);
+    connect(m_result, &MergeResult::chatRequested, this, &MergePage::chatRequested);
+    connect(m_result, &MergeResult::exchanged, this, &MergePage::examine);
+    connect(m_result, &MergeResult::failed, this,
+            [this](const QString& what, const QString& why, const QString& remedy) {
+                m_banner->show({what, why, remedy, {}});
+            });
+    connect(&m_job, &BackgroundJob::progressed, this, &MergePage::showProgress);
     connect(&m_job, &BackgroundJob::failed, this, [this](const QString& what, const QString& hint) {
+        m_result->clear({});
         m_banner->show({tr("The merge failed; nothing was written"), what, hint, {}});
     });
     connect(&m_job, &BackgroundJob::cancelled, this,
-            [this] { m_explanation->setText(tr("Cancelled; nothing was written.")); });
-    connect(&m_job, &BackgroundJob::finished, this, &MergePage::updateControls);
+            [this] { m_result->clear(tr("Cancelled; nothing was written.")); });
+    connect(&m_job, &BackgroundJob::finished, this, &MergePage::examine);
     updateControls();
 }
 
-QWidget* MergePage::makeForm()
+QWidget* MergePage::makeActions()
 {
-    auto* box = new QGroupBox(tr("What to merge"), this);
-    using Kind = PathEdit::Kind;
-    m_base = new PathEdit(Kind::ExistingFolder, "mergeBase", tr("Base model folder"), box);
-    m_adapter = new PathEdit(Kind::ExistingFolder, "mergeAdapter", tr("Adapter folder"), box);
-    m_output = new PathEdit(Kind::NewFolder, "mergeOutput", tr("Output folder"), box);
-    m_base->setPlaceholder(tr("Hugging Face folder the adapter was trained on"));
-    m_adapter->setPlaceholder(tr("adapter folder of a finished run"));
-    m_output->setPlaceholder(tr("a new folder for the merged model"));
-    m_dtype = named(new QComboBox(box), "mergeDtype", tr("Stored as"));
-    m_dtype->addItem(tr("as the base is stored"), QStringLiteral("auto"));
-    for (const char* type : {"bf16", "f16", "fp32"}) {
-        m_dtype->addItem(QLatin1String(type), QLatin1String(type));
-    }
-    m_verify = named(new QCheckBox(tr("Verif&y: compare logits with the unmerged model"), box),
-                     "mergeVerify", tr("Verify the merge"));
-    m_verify->setChecked(true);
+    auto* box = new QWidget(this);
     m_start = named(new QPushButton(tr("&Merge"), box), "mergeStart", tr("Merge"));
+    m_start->setDefault(true);
     m_cancel = named(new QPushButton(tr("C&ancel"), box), "mergeCancel", tr("Cancel the merge"));
+    m_copy = named(new QPushButton(tr("C&opy as command"), box), "mergeCopyCommand",
+                   tr("Copy as command"));
+    m_copy->setToolTip(tr("The line for the terminal that does the same"));
     m_progress = named(new QProgressBar(box), "mergeProgress", tr("Progress of the merge"));
-
-    auto* form = new QFormLayout(box);
-    form->addRow(tr("Base"), m_base);
-    form->addRow(tr("Adapter"), m_adapter);
-    form->addRow(tr("Output"), m_output);
-    auto* options = new QHBoxLayout;
-    options->addWidget(m_dtype);
-    options->addSpacing(16);
-    options->addWidget(m_verify);
-    options->addStretch();
-    form->addRow(tr("Stored as"), options);
-    auto* action = new QHBoxLayout;
-    action->addWidget(m_start);
-    action->addWidget(m_cancel);
-    action->addWidget(m_progress, 1);
-    action->addStretch();
-    form->addRow(action);
-
-    for (PathEdit* edit : {m_base, m_adapter, m_output}) {
-        connect(edit, &PathEdit::pathChanged, this, &MergePage::updateControls);
-    }
-    connect(m_adapter, &PathEdit::pathChanged, this,
-            [this](const QString& adapter) { setPaths({}, adapter); });
+    m_status = named(new QLabel(box), "mergeStatus", tr("How far the merge is"));
+    auto* layout = new QHBoxLayout(box);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addWidget(m_start);
+    layout->addWidget(m_cancel);
+    layout->addWidget(m_progress, 1);
+    layout->addWidget(m_status);
+    layout->addStretch();
+    layout->addWidget(m_copy);
     connect(m_start, &QPushButton::clicked, this, &MergePage::start);
     connect(m_cancel, &QPushButton::clicked, &m_job, &BackgroundJob::cancel);
-    return box;
-}
-
-QWidget* MergePage::makeResult()
-{
-    auto* box = new QGroupBox(tr("Proof"), this);
-    m_verdict = named(new QLabel(box), "mergeVerdict", tr("Verdict"));
-    QFont bold = m_verdict->font();
-    bold.setBold(true);
-    m_verdict->setFont(bold);
-    m_explanation = named(new QLabel(box), "mergeExplanation", tr("About the proof"));
-    m_explanation->setWordWrap(true);
-    m_explanation->setText(tr("The merged model is written tensor by tensor, then a long text is "
-                              "run through both models and their logits are compared. The figures "
-                              "appear here."));
-    setFaint(m_explanation);
-    m_proof = named(new QTableView(box), "mergeProof", tr("Proof of the merge"));
-    m_proof->setModel(m_proofModel);
-    styleTable(*m_proof);
-    m_proof->horizontalHeader()->setStretchLastSection(true);
-    m_chat = named(new QPushButton(tr("Chat &with it"), box), "mergeChat",
-                   tr("Chat with the merged model"));
-    connect(m_chat, &QPushButton::clicked, this, [this] { Q_EMIT chatRequested(m_mergedFolder); });
-
-    auto* foot = new QHBoxLayout;
-    foot->addWidget(m_verdict, 1);
-    foot->addWidget(m_chat);
-    auto* layout = new QVBoxLayout(box);
-    layout->addLayout(foot);
-    layout->addWidget(m_explanation);
-    layout->addWidget(m_proof, 1);
-    layout->addStretch();
+    connect(m_copy, &QPushButton::clicked, this, &MergePage::copyCommand);
     return box;
 }
 
 void MergePage::setPaths(const QString& base, const QString& adapter)
 {
     if (!base.isEmpty()) {
-        m_base->setPath(base);
+        m_form->setBase(base);
     }
     if (!adapter.isEmpty()) {
-        m_adapter->setPath(adapter);
-        // The adapter of a run lies in the run's folder; the model is put beside it.
-        const auto folder = toPath(adapter).lexically_normal();
-        m_output->setPath(pathText(folder.parent_path() / "merged"));
+        m_form->setAdapter(adapter);
+    }
+}
+
+void MergePage::dragEnterEvent(QDragEnterEvent* event)
+{
+    // What has no field here is the window's to open.
+    if (!isRunning() && usableDrop(*event->mimeData())) {
+        event->acceptProposedAction();
+    }
+}
+
+void MergePage::dropEvent(QDropEvent* event)
+{
+    if (const auto path = usableDrop(*event->mimeData())) {
+        take(*path);
+        event->acceptProposedAction();
+    }
+}
+
+void MergePage::take(const std::filesystem::path& dropped)
+{
+    m_banner->clear();
+    const QString text = pathText(dropped);
+    try {
+        switch (pathKindOf(dropped)) {
+        case PathKind::Run:
+            setPaths(toQString(RunDirectory::open(dropped).readConfig().model),
+                     pathText(dropped / "adapter"));
+            break;
+        case PathKind::Adapter:
+            setPaths({}, text);
+            break;
+        default:
+            setPaths(text, {});
+        }
+    } catch (const Error& error) {
+        m_banner->show(
+            {tr("This run cannot be read"), toQString(error.what()), toQString(error.hint()), {}});
+    }
+}
+
+void MergePage::examine()
+{
+    if (!isRunning()) {
+        m_outlook->examine(m_form->isComplete() ? std::optional(m_form->request()) : std::nullopt);
     }
     updateControls();
 }
@@ -149,57 +186,47 @@ void MergePage::setPaths(const QString& base, const QString& adapter)
 void MergePage::start()
 {
     m_banner->clear();
-    m_proofModel->clear();
-    m_mergedFolder.clear();
-    m_verdict->clear();
-    m_explanation->setText(tr("Merging into %1").arg(m_output->path()));
-    const MergeRequest request{
-        toPath(m_base->path()), toPath(m_adapter->path()), toPath(m_output->path()),
-        m_dtype->currentData().toString().toStdString(), m_verify->isChecked()};
+    const MergeRequest request = m_form->request();
+    m_result->clear(tr("Merging into %1").arg(pathText(request.output)));
     m_progress->setRange(0, 0);
+    m_status->clear();
+    m_estimate.reset();
+    m_clock.start();
     m_job.run([&service = m_service, request](
                   const ProgressCallback& progress) { return service.merge(request, progress); },
-              [this, folder = m_output->path()](const MergeReport& report) {
-                  m_mergedFolder = folder;
-                  showReport(report);
-                  Q_EMIT merged(folder);
+              [this, request](const MergeReport& report) {
+                  m_result->showReport(request, report);
+                  QTimer::singleShot(0, this, [this] { m_scroll->ensureWidgetVisible(m_result); });
+                  Q_EMIT merged(pathText(request.output));
               });
     updateControls();
 }
 
-void MergePage::showReport(const MergeReport& report)
+void MergePage::showProgress(const Progress& progress)
 {
-    m_proofModel->setReport(report);
-    fitColumns(*m_proof);
-    const PlotTheme theme(palette());
-    const bool holds = proofHolds(report);
-    QPalette colours = m_verdict->palette();
-    colours.setColor(QPalette::WindowText, holds             ? theme.good
-                                           : report.verified ? theme.bad
-                                                             : theme.warning);
-    m_verdict->setPalette(colours);
-    m_verdict->setText(holds ? tr("Verified: the merged model answers as base + adapter do")
-                       : report.verified ? tr("Merged, but the models differ: do not use it unseen")
-                                         : tr("Merged, not verified"));
-    m_explanation->setText(tr("Written to %1").arg(m_mergedFolder));
-    updateControls();
+    m_estimate.update(progress, static_cast<double>(m_clock.elapsed()) / 1000.0);
+    m_progress->setRange(0, progress.total > 0 ? 100 : 0);
+    m_progress->setValue(m_estimate.percent());
+    m_progress->setFormat(phaseText(progress.phase) + QLatin1String("  %p %"));
+    m_status->setText(m_estimate.text());
+}
+
+void MergePage::copyCommand()
+{
+    QGuiApplication::clipboard()->setText(mergeCommandLine(m_form->request()));
+    Q_EMIT notice(tr("The command is in the clipboard"));
 }
 
 void MergePage::updateControls()
 {
     const bool running = m_job.isRunning();
-    const bool complete =
-        !m_base->path().isEmpty() && !m_adapter->path().isEmpty() && !m_output->path().isEmpty();
-    m_start->setEnabled(complete && !running);
+    const bool complete = m_form->isComplete();
+    m_start->setEnabled(complete && !running && !m_outlook->isHopeless());
+    m_copy->setEnabled(complete);
     m_cancel->setVisible(running);
     m_progress->setVisible(running);
-    m_chat->setVisible(!m_mergedFolder.isEmpty());
-    m_proof->setVisible(m_proofModel->rowCount() > 0);
-    for (QWidget* widget : {static_cast<QWidget*>(m_base), static_cast<QWidget*>(m_adapter),
-                            static_cast<QWidget*>(m_output), static_cast<QWidget*>(m_dtype),
-                            static_cast<QWidget*>(m_verify)}) {
-        widget->setEnabled(!running);
-    }
+    m_status->setVisible(running);
+    m_form->setEnabled(!running);
 }
 
 } // namespace longlora::ui

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/spec/run/services.h"
+#include "core/spec/run/merge_service.h"
 #include "ui/background_job.h"
+#include "ui/merge/progress_estimate.h"
 
+#include <QElapsedTimer>
 #include <QWidget>
 
-class QCheckBox;
-class QComboBox;
 class QLabel;
 class QProgressBar;
 class QPushButton;
-class QTableView;
+class QScrollArea;
 
 namespace longlora::ui {
 
 class ErrorBanner;
-class MergeProofModel;
-class PathEdit;
+class MergeForm;
+class MergeOutlook;
+class MergeResult;
 
-/// Base + adapter -> a model of its own, and the proof that it is the same one.
+/// Base + adapter -> a model of its own, and the proof that it is the same one. A model, adapter or
+/// run dropped onto the page goes into the field it belongs to.
 class MergePage : public QWidget {
     Q_OBJECT
 
@@ -35,30 +37,35 @@ public:
 Q_SIGNALS:
     void chatRequested(const QString& modelFolder);
     void merged(const QString& modelFolder);
+    /// For the status line.
+    void notice(const QString& text);
+
+protected:
+    void dragEnterEvent(QDragEnterEvent* event) override;
+    void dropEvent(QDropEvent* event) override;
 
 private:
-    QWidget* makeForm();
-    QWidget* makeResult();
+    QWidget* makeActions();
+    void take(const std::filesystem::path& dropped);
+    void examine();
     void start();
-    void showReport(const MergeReport& report);
+    void showProgress(const Progress& progress);
+    void copyCommand();
     void updateControls();
 
     MergeService& m_service;
-    PathEdit* m_base;
-    PathEdit* m_adapter;
-    PathEdit* m_output;
-    QComboBox* m_dtype;
-    QCheckBox* m_verify;
+    ErrorBanner* m_banner;
+    QScrollArea* m_scroll;
+    MergeForm* m_form;
+    MergeOutlook* m_outlook;
+    MergeResult* m_result;
     QPushButton* m_start;
     QPushButton* m_cancel;
-    QPushButton* m_chat;
+    QPushButton* m_copy;
     QProgressBar* m_progress;
-    ErrorBanner* m_banner;
-    QLabel* m_verdict;
-    QLabel* m_explanation;
-    QTableView* m_proof;
-    MergeProofModel* m_proofModel;
-    QString m_mergedFolder;
+    QLabel* m_status;
+    QElapsedTimer m_clock;
+    ProgressEstimate m_estimate;
     BackgroundJob m_job;
 };
 

@@ -80,9 +80,10 @@ void PathEdit::browse()
 {
     auto* dialog = new QFileDialog(this, m_edit->accessibleName(), path());
     dialog->setAttribute(Qt::WA_DeleteOnClose);
-    dialog->setFileMode(QFileDialog::Directory);
-    dialog->setOption(QFileDialog::ShowDirsOnly);
-    if (m_kind == Kind::NewFolder) {
+    const bool isFile = m_kind == Kind::NewFile;
+    dialog->setFileMode(isFile ? QFileDialog::AnyFile : QFileDialog::Directory);
+    dialog->setOption(QFileDialog::ShowDirsOnly, !isFile);
+    if (m_kind != Kind::ExistingFolder) {
         dialog->setAcceptMode(QFileDialog::AcceptSave);
     }
     connect(dialog, &QFileDialog::fileSelected, this, &PathEdit::choose);

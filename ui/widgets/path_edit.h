@@ -13,7 +13,7 @@ class PathEdit : public QWidget {
     Q_OBJECT
 
 public:
-    enum class Kind { ExistingFolder, NewFolder };
+    enum class Kind { ExistingFolder, NewFolder, NewFile };
 
     /// The line edit is called `objectName`, the browse button `objectName` + "Browse".
     PathEdit(Kind kind, const char* objectName, const QString& accessibleName,
@@ -23,6 +23,8 @@ public:
     /// Does not emit pathChanged().
     void setPath(const QString& path);
     void setPlaceholder(const QString& text);
+    /// What browsing looks for from now on.
+    void setKind(Kind kind) { m_kind = kind; }
     /// Offered while typing, newest first.
     void setSuggestions(const QStringList& paths);
 
