@@ -2,6 +2,7 @@
 #include "core/spec/text/sentencepiece_tokenizer.h"
 
 #include "core/spec/base/error.h"
+#include "core/spec/text/bpe/word_cache.h"
 #include "core/spec/text/sentencepiece_gate.h"
 #include "core/spec/text/utf8.h"
 
@@ -10,13 +11,14 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace longlora {
 
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{16} << 10;
+constexpr std::size_t kLongText = std::size_t{16} << 10; ///< words are remembered
 // The library counts in int, and normalising can treble a text.
 constexpr std::size_t kUncutBytes = std::size_t{256} << 20;
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81"; // U+2581, a space within pieces
@@ -163,30 +165,42 @@ std::vector<TokenId> SentencePieceTokenizer::encode(std::string_view text, bool 
 void SentencePieceTokenizer::encodeBetween(std::string_view text, bool withDummyPrefix,
                                            std::vector<TokenId>& ids) const
 {
-    std::vector<int> chunkIds;
-    while (!text.empty()) {
-        const std::size_t end = chunkEnd(text);
-        if (end > kUncutBytes) {
+    std::optional<WordCache> known;
+    if (text.size() > kLongText) {
+        known.emplace();
+    }
+    std::vector<int> wordIds;
+    for (; !text.empty(); withDummyPrefix = false) {
+        const std::string_view word = text.substr(0, wordEnd(text));
+        text.remove_prefix(word.size());
+        if (known && !withDummyPrefix) {
+            if (const auto found = known->find(word); !found.empty()) {
+                ids.insert(ids.end(), found.begin(), found.end());
+                continue;
+            }
+        }
+        if (word.size() > kUncutBytes) {
             throw DataError(fmt::format("{} bytes of text have no place where they can be cut for "
                                         "the tokenizer; 268,435,456 are allowed",
-                                        end),
+                                        word.size()),
                             "Divide the text into lines.");
         }
         const Processor& processor = withDummyPrefix ? *m_prefixed : *m_plain;
-        check(processor.Encode(text.substr(0, end), &chunkIds), "encode a text");
-        ids.insert(ids.end(), chunkIds.begin(), chunkIds.end());
-        text.remove_prefix(end);
-        withDummyPrefix = false;
+        check(processor.Encode(word, &wordIds), "encode a text");
+        ids.insert(ids.end(), wordIds.begin(), wordIds.end());
+        if (known && !withDummyPrefix) {
+            known->put(word, wordIds);
+        }
     }
 }
 
-/// Where the first chunk of `text` ends: at the first place after kChunkBytes that no piece spans.
-std::size_t SentencePieceTokenizer::chunkEnd(std::string_view text) const
+/// Where the first word of `text` ends: at the first place that no piece spans.
+std::size_t SentencePieceTokenizer::wordEnd(std::string_view text) const
 {
     if (!m_mayCut) {
         return text.size();
     }
-    for (std::size_t i = kChunkBytes; i < text.size(); ++i) {
+    for (std::size_t i = 1; i < text.size(); ++i) {
         // After ASCII a character begins. Spaces, and bytes that are no UTF-8, reach the merges as
         // other bytes: the former are looked for in both forms, the latter are not cut at.
         const char left = text[i - 1];

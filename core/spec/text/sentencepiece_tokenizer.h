@@ -21,9 +21,9 @@ struct SentencePieceModel;
 /// A `tokenizer.model` of the Llama family as Hugging Face's LlamaTokenizer uses it: the library
 /// segments the text between special tokens.
 ///
-/// A long text is cut where no piece of the vocabulary has the two bytes around the cut side by
-/// side: no merge can cross such a place, so the ids are those of the whole text, and memory and
-/// time grow with the text's length alone.
+/// A text is cut into words where no piece of the vocabulary has the two bytes around the cut side
+/// by side: no merge can cross such a place, so the ids are those of the whole text, memory and
+/// time grow with the text's length alone, and of a long text the library sees each word once.
 class SentencePieceTokenizer : public Tokenizer {
 public:
     /// `bytes`: the file's content; `file` names it. Throws: FormatError (see the gate).
@@ -44,7 +44,7 @@ private:
     void noteJoinedBytes(const SentencePieceModel& model);
     void encodeBetween(std::string_view text, bool withDummyPrefix,
                        std::vector<TokenId>& ids) const;
-    std::size_t chunkEnd(std::string_view text) const;
+    std::size_t wordEnd(std::string_view text) const;
     std::string decodeRun(const std::vector<int>& run, bool withDummyPrefix) const;
     void checkId(TokenId id) const;
 
