@@ -7,11 +7,13 @@
 #include "core/spec/text/tokenizer.h"
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <limits>
 #include <memory>
 #include <optional>
+#include <sstream>
 
 namespace longlora::app {
 
@@ -23,9 +25,10 @@ constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
 /// Each is empty unless given: a text may be empty and yet be given.
 struct TokenizeOptions {
     std::string model;
-    std::string text, file, decode;
+    std::string text, file, lines, decode;
     const CLI::Option* textGiven = nullptr;
     const CLI::Option* fileGiven = nullptr;
+    const CLI::Option* linesGiven = nullptr;
     const CLI::Option* decodeGiven = nullptr;
 };
 
@@ -44,17 +47,47 @@ ExitStatus decode(const Tokenizer& tokenizer, const std::string& text, Console& 
     return ExitStatus::Done;
 }
 
+/// The string on line `number` of `file`.
+std::string textOfLine(const std::string& line, const std::string& file, std::size_t number)
+{
+    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    if (!json.is_string()) {
+        throw DataError(fmt::format("{}: line {} is not a JSON string", file, number),
+                        "Each line is one text in quotes, its line breaks written as \\n.");
+    }
+    return json.get<std::string>();
+}
+
+/// Many texts, each for itself.
+ExitStatus tokenizeLines(const Tokenizer& tokenizer, const std::string& file, Console& console)
+{
+    std::istringstream lines(readWholeFile(file, kFileBytes));
+    std::vector<std::vector<TokenId>> ids;
+    std::size_t count = 0;
+    for (std::string line; std::getline(lines, line);) {
+        ids.push_back(tokenizer.encode(textOfLine(line, file, ids.size() + 1), true));
+        count += ids.back().size();
+        console.print(nlohmann::ordered_json(ids.back()).dump());
+    }
+    console.finish(nlohmann::ordered_json{{"ids", ids}, {"count", count}}.dump());
+    return ExitStatus::Done;
+}
+
 ExitStatus tokenize(const TokenizeOptions& options, Console& console)
 {
     const bool hasText = !options.textGiven->empty();
     const bool hasFile = !options.fileGiven->empty();
+    const bool hasLines = !options.linesGiven->empty();
     const bool hasIds = !options.decodeGiven->empty();
-    if (hasText + hasFile + hasIds != 1) {
-        throw ConfigError("tokenize needs one of --text, --file and --decode");
+    if (hasText + hasFile + hasLines + hasIds != 1) {
+        throw ConfigError("tokenize needs one of --text, --file, --lines and --decode");
     }
     const std::unique_ptr<Tokenizer> tokenizer = loadTokenizer(resolveModelFolder(options.model));
     if (hasIds) {
         return decode(*tokenizer, options.decode, console);
+    }
+    if (hasLines) {
+        return tokenizeLines(*tokenizer, options.lines, console);
     }
     const std::string text = hasFile ? readWholeFile(options.file, kFileBytes) : options.text;
     const std::vector<TokenId> ids = tokenizer->encode(text, true);
@@ -78,6 +111,8 @@ void addTokenizeCommand(CLI::App& parent, Action& chosen)
         addText(*command, {"--text", "TEXT", "special tokens in it are parsed"}, options->text);
     options->fileGiven =
         addText(*command, {"--file", "FILE", "the bytes of a file as they are"}, options->file);
+    options->linesGiven =
+        addText(*command, {"--lines", "FILE", "a text a line, each a JSON string"}, options->lines);
     options->decodeGiven =
         addText(*command, {"--decode", "IDS", "ids separated by commas or spaces, to text"},
                 options->decode);

@@ -226,6 +226,25 @@ TEST(TokenizeCommand, GivesTheReferenceIdsAndTheTextBack)
     EXPECT_EQ(back.at("text"), "<s> " + text) << ids.out;
 }
 
+TEST(TokenizeCommand, TakesATextALine)
+{
+    const ScratchFolder scratch;
+    const std::string model = "tokenizer/tiny-spm";
+    writeFile(scratch / "texts.jsonl", "\"Good \\n night\"\n\"\"\n\"\u00e9\"");
+    const Json json = jsonOf({"tokenize", "--model", model, "--lines", scratch / "texts.jsonl"});
+    ASSERT_EQ(json.at("ids").size(), 3U);
+    EXPECT_EQ(json.at("ids").at(0),
+              jsonOf({"tokenize", "--model", model, "--text", "Good \n night"}).at("ids"));
+    EXPECT_EQ(json.at("ids").at(1), Json::array({1}));
+    EXPECT_EQ(json.at("count").get<std::size_t>(),
+              json.at("ids").at(0).size() + 1 + json.at("ids").at(2).size());
+
+    writeFile(scratch / "texts.jsonl", "\"a\"\n{\"text\": 1}\n");
+    const Outcome refused = run({"tokenize", "--model", model, "--lines", scratch / "texts.jsonl"});
+    EXPECT_EQ(refused.status, 3);
+    EXPECT_NE(refused.err.find("line 2 is not a JSON string"), std::string::npos) << refused.err;
+}
+
 TEST(PlanCommand, ItemsAddUp)
 {
     const Json json = jsonOf({"plan", "--config", "training/mha-extend-s2/run_config.json"});
