@@ -166,6 +166,17 @@ TEST_F(AttachingToTied, KeptTyingMovesBoth)
     EXPECT_THROW(attachAdapter(m_model, m_adapter), DataError);
 }
 
+/// PEFT writes both of a pair that it kept tied.
+TEST_F(AttachingToTied, KeptTyingTakesAHeadEqualToTheEmbedding)
+{
+    m_adapter.keepsTying = true;
+    m_adapter.replaced["lm_head.weight"] = m_adapter.replaced.at(kEmbedding).clone();
+    attachAdapter(m_model, m_adapter);
+    EXPECT_TRUE(m_model.headIsTied());
+    EXPECT_TRUE(m_model.config.tiedEmbeddings);
+    EXPECT_TRUE(at::equal(m_model.lmHead, m_adapter.replaced.at(kEmbedding)));
+}
+
 TEST_F(AttachingToTied, TrainedHeadLeavesTheOldEmbedding)
 {
     m_adapter.replaced["lm_head.weight"] = m_adapter.replaced.extract(kEmbedding).mapped();

@@ -157,6 +157,19 @@ TEST(AdapterIn, LegacySpellingsMeanTheSame)
     }
 }
 
+TEST(AdapterIn, TheHeadOfNeoxMayBeCalledAsTransformers5CallsIt)
+{
+    EditedAdapter adapter("adapters/neox");
+    const at::Tensor head = at::full({320, 64}, 0.5);
+    adapter.config()["modules_to_save"].push_back("lm_head");
+    adapter.tensors()[kPrefix + "lm_head.weight"] = head;
+    DecoderModel model = test::goldenModel("gpt-neox");
+    attachAdapter(model, adapter.read());
+    EXPECT_TRUE(at::equal(model.lmHead, head));
+    adapter.tensors()[kPrefix + "embed_out.weight"] = head;
+    EXPECT_THROW(attachAdapter(model, adapter.read()), DataError) << "two heads";
+}
+
 TEST(AdapterIn, OtherMathematicsIsRefusedByName)
 {
     const nlohmann::json variants = {

@@ -131,6 +131,24 @@ void requireSavedModules(const Adapter& adapter, const std::string& file)
     }
 }
 
+/// transformers 5 calls the head of GPT-NeoX lm_head, though its files have embed_out as ever.
+void takeNeoxHead(Adapter& adapter)
+{
+    const auto isOfNeox = [](const auto& item) { return item.first.starts_with("gpt_neox."); };
+    if (!std::any_of(adapter.pairs.begin(), adapter.pairs.end(), isOfNeox) &&
+        !std::any_of(adapter.replaced.begin(), adapter.replaced.end(), isOfNeox)) {
+        return;
+    }
+    if (!adapter.replaced.contains("embed_out.weight") &&
+        adapter.replaced.contains("lm_head.weight")) {
+        auto head = adapter.replaced.extract("lm_head.weight");
+        head.key() = "embed_out.weight";
+        adapter.replaced.insert(std::move(head));
+    }
+    std::replace(adapter.savedModules.begin(), adapter.savedModules.end(), std::string("lm_head"),
+                 std::string("embed_out"));
+}
+
 std::filesystem::path tensorFile(const std::filesystem::path& folder)
 {
     std::error_code ignored;
@@ -183,6 +201,7 @@ Adapter readAdapter(const std::filesystem::path& folder)
         requireWholePair(pair, module, shape.rank, name);
         pair.scale = shape.scale;
     }
+    takeNeoxHead(adapter);
     requireSavedModules(adapter, name);
     return adapter;
 }

@@ -3,6 +3,7 @@
 
 #include "core/spec/base/error.h"
 
+#include <ATen/Functions.h>
 #include <ATen/Tensor.h>
 
 #include <fmt/format.h>
@@ -102,6 +103,17 @@ void takeRope(ModelConfig& config, const AdapterOrigin& origin)
     }
 }
 
+/// PEFT writes head and embedding also where it kept them tied: then they must be equal.
+void requireTiedHead(const Adapter& adapter, const at::Tensor& head, const std::string& embedding)
+{
+    const auto found = adapter.replaced.find(embedding);
+    if (found == adapter.replaced.end() || !at::equal(found->second, head)) {
+        throw DataError(
+            "The adapter keeps head and embedding tied (ensure_weight_tying) and brings "
+            "a head of its own");
+    }
+}
+
 } // namespace
 
 ModelConfig configWithAdapter(const ModelConfig& base, const Adapter& adapter,
@@ -129,14 +141,13 @@ ModelConfig configWithAdapter(const ModelConfig& base, const Adapter& adapter,
         }
         takeRope(config, origin);
     }
-    const bool replacesHead = adapter.replaced.contains(weightName(base, ModelPart::Head));
+    const auto head = adapter.replaced.find(weightName(base, ModelPart::Head));
+    const bool replacesHead = head != adapter.replaced.end();
+    const std::string embedding = weightName(base, ModelPart::Embedding);
     if (base.tiedEmbeddings && adapter.keepsTying && replacesHead) {
-        throw DataError(
-            "The adapter keeps head and embedding tied (ensure_weight_tying) and brings "
-            "a head of its own");
+        requireTiedHead(adapter, head->second, embedding);
     }
-    const bool replacesEnd =
-        replacesHead || adapter.replaced.contains(weightName(base, ModelPart::Embedding));
+    const bool replacesEnd = replacesHead || adapter.replaced.contains(embedding);
     config.tiedEmbeddings = base.tiedEmbeddings && (adapter.keepsTying || !replacesEnd);
     return config;
 }
