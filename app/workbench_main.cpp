@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // longlora-workbench: the window over the engine.
 #include "app/commands/processor.h"
+#include "app/conversion_service.h"
 #include "app/demo/demo_folder.h"
 #include "app/device_service.h"
 #include "app/in_process_training.h"
@@ -36,7 +37,8 @@ Arguments readArguments(const QApplication& application)
     parser.addOption(demo);
     parser.addPositionalArgument(
         QStringLiteral("path"),
-        QApplication::translate("main", "model, adapter or run folder, text or data file to open"),
+        QApplication::translate(
+            "main", "model, adapter or run folder, GGUF file, text or data file to open"),
         QStringLiteral("[path]"));
     parser.process(application);
     const QStringList paths = parser.positionalArguments();
@@ -63,7 +65,8 @@ int main(int argc, char** argv)
     const auto chat = makeChatSession();
     const auto merge = app::makeMergeService();
     const auto device = app::makeDeviceService();
-    const Services services{*training, *chat, *merge, *device};
+    const auto conversion = app::makeConversionService();
+    const Services services{*training, *chat, *merge, *device, *conversion};
     const ui::Environment environment{app::findDemoFolder(), defaultRunsFolder(), settings};
     ui::MainWindow window(services, environment);
     window.show();

@@ -4,8 +4,9 @@
 #include "core/spec/base/error.h"
 #include "core/spec/run/run_directory.h"
 #include "core/spec/run/run_list.h"
+#include "ui/config/model_shelf.h"
+#include "ui/import_panel.h"
 #include "ui/models/run_table_model.h"
-#include "ui/open_target.h"
 #include "ui/pages/chat_page.h"
 #include "ui/pages/configure_page.h"
 #include "ui/pages/home_page.h"
@@ -54,10 +55,12 @@ MainWindow::MainWindow(const Services& services, const Environment& environment,
     , m_runsFolder(environment.runsFolder)
     , m_settings(environment.settings)
     , m_live(services.training)
+    , m_shelf(new ModelShelf(this))
     , m_runs(new RunTableModel(environment.runsFolder, this))
     , m_rail(new Rail(this))
     , m_stack(new QStackedWidget(this))
     , m_banner(new ErrorBanner("windowProblem", this))
+    , m_import(new ImportPanel(services.conversion, this))
     , m_tourPanel(new TourPanel(m_tour, this))
     , m_status(new StatusLine(m_live, this))
 {
@@ -73,6 +76,7 @@ MainWindow::MainWindow(const Services& services, const Environment& environment,
     right->setSpacing(0);
     right->addWidget(m_tourPanel);
     right->addWidget(m_banner);
+    right->addWidget(m_import);
     right->addWidget(m_stack, 1);
     auto* central = new QWidget(this);
     auto* layout = new QHBoxLayout(central);
@@ -94,10 +98,10 @@ MainWindow::~MainWindow() = default;
 void MainWindow::makePages(const Services& services)
 {
     m_home = new HomePage(*m_runs, !m_demoFolder.empty(), m_stack);
-    m_configure = new ConfigurePage(services.device, m_stack);
+    m_configure = new ConfigurePage(services.device, *m_shelf, m_stack);
     m_monitor = new MonitorPage(m_live, m_stack);
     m_merge = new MergePage(services.merge, m_stack);
-    m_chat = new ChatPage(services.chat, m_stack);
+    m_chat = new ChatPage(services.chat, *m_shelf, m_stack);
     m_runsPage = new RunsPage(*m_runs, m_stack);
     // In the order of enum Page.
     for (QWidget* page : {static_cast<QWidget*>(m_home), static_cast<QWidget*>(m_configure),
@@ -125,6 +129,20 @@ void MainWindow::connectPages()
     connect(m_monitor, &MonitorPage::chatRequested, this, &MainWindow::openChat);
     connect(m_merge, &MergePage::chatRequested, this, &MainWindow::openChat);
     connect(m_chat, &ChatPage::modelLoaded, this, &MainWindow::rememberModel);
+    RunDraft& draft = m_configure->draft();
+    connect(&draft, &RunDraft::modelRead, this, [this, &draft] {
+        if (draft.card() && draft.card()->isUsable()) {
+            rememberModel(pathText(draft.card()->folder));
+        }
+    });
+    const auto open = [this](const QString& path) { openPath(toPath(path)); };
+    connect(m_configure, &ConfigurePage::openRequested, this, open);
+    connect(m_chat, &ChatPage::openRequested, this, open);
+    connect(m_import, &ImportPanel::imported, this, &MainWindow::openModel);
+    connect(&m_opening, &BackgroundJob::failed, this,
+            [this](const QString& why, const QString& hint) {
+                m_banner->show({tr("This cannot be opened here"), why, hint, {}});
+            });
     connect(&m_live, &LiveRun::ended, this, &MainWindow::runEnded);
     const auto tell = [this](const QString& text) { m_status->showMessage(text, 6000); };
     connect(m_configure, &ConfigurePage::notice, this, tell);
@@ -143,9 +161,7 @@ void MainWindow::restoreState()
         splitter->restoreState(
             m_settings.value(QLatin1String("splitter/") + splitter->objectName()).toByteArray());
     }
-    const QStringList models = m_settings.value(QLatin1String(kRecentModelsKey)).toStringList();
-    m_configure->setRecentModels(models);
-    m_chat->setRecentModels(models);
+    m_shelf->setRecent(m_settings.value(QLatin1String(kRecentModelsKey)).toStringList());
 }
 
 void MainWindow::saveState() const
@@ -166,8 +182,7 @@ void MainWindow::rememberModel(const QString& folder)
     models.prepend(folder);
     models = models.mid(0, kRecentModels);
     m_settings.setValue(QLatin1String(kRecentModelsKey), models);
-    m_configure->setRecentModels(models);
-    m_chat->setRecentModels(models);
+    m_shelf->setRecent(models);
 }
 
 void MainWindow::showPage(Page page)
@@ -187,7 +202,6 @@ void MainWindow::startRun()
     m_banner->clear();
     m_live.start(config, newRunFolder(m_runsFolder, runNameOf(config)));
     m_configure->setObstacle(tr("A run is under way; another can start when it has ended."));
-    rememberModel(toQString(config.model));
     showPage(Page::Monitor);
 }
 
@@ -248,34 +262,80 @@ void MainWindow::openChat(const QString& model)
 
 void MainWindow::openPath(const std::filesystem::path& path)
 {
+    openPaths({path});
+}
+
+void MainWindow::openPaths(const std::vector<std::filesystem::path>& paths)
+{
     m_banner->clear();
-    const QString text = pathText(path);
-    switch (classifyPath(path)) {
-    case TargetKind::Run:
-        openRun(path);
+    const std::filesystem::path modelsFolder = m_runsFolder.parent_path() / "models";
+    m_opening.run(
+        [paths, modelsFolder](const ProgressCallback&) {
+            std::vector<OpenTarget> targets;
+            for (const std::filesystem::path& path : paths) {
+                targets.push_back(resolveTarget(path, modelsFolder));
+            }
+            return targets;
+        },
+        [this](const std::vector<OpenTarget>& targets) {
+            for (const OpenTarget& target : targets) {
+                openTarget(target);
+            }
+        });
+}
+
+void MainWindow::openTarget(const OpenTarget& target)
+{
+    const QString path = pathText(target.path);
+    switch (target.kind) {
+    case PathKind::Run:
+        openRun(target.path);
         break;
-    case TargetKind::Adapter:
-        openMerge({}, text);
+    case PathKind::Adapter:
+        openMerge(pathText(target.base), path);
+        if (target.base.empty()) {
+            m_status->showMessage(
+                tr("The adapter's base model is not on this machine: choose its folder"), 10000);
+        }
         break;
-    case TargetKind::Model:
-        m_configure->draft().edit([&](RunConfig& config) { config.model = path.string(); });
-        showPage(Page::Configure);
+    case PathKind::Model:
+        openModel(path);
         break;
-    case TargetKind::Document:
-        m_chat->session().attach({text});
+    case PathKind::Gguf:
+        offerImport(target);
+        break;
+    case PathKind::Text:
+        m_chat->session().attach({path});
         showPage(Page::Chat);
         break;
-    case TargetKind::Data:
-        m_configure->addTrainingFile(text);
+    case PathKind::Jsonl:
+    case PathKind::TokenFile:
+        m_configure->addTrainingFile(path);
         showPage(Page::Configure);
         break;
-    case TargetKind::Unknown:
-        m_banner->show({tr("This cannot be opened here"),
-                        text,
-                        tr("Open a model folder (config.json), an adapter (adapter_config.json), "
-                           "a run folder (run.json), a text (.txt, .md) or data (.jsonl)."),
-                        {}});
+    case PathKind::Missing:
+    case PathKind::Tokenizer:
+    case PathKind::Safetensors:
+    case PathKind::PytorchBin:
+    case PathKind::Unknown:
+        m_banner->show({tr("This cannot be opened here"), path, refusalText(target.kind), {}});
         break;
+    }
+}
+
+void MainWindow::openModel(const QString& folder)
+{
+    m_configure->showModel(folder);
+    showPage(Page::Configure);
+}
+
+void MainWindow::offerImport(const OpenTarget& target)
+{
+    if (!m_import->offer(target.path, target.output)) {
+        m_banner->show({tr("Another file is being imported"),
+                        pathText(target.path),
+                        tr("Open this one when that has ended."),
+                        {}});
     }
 }
 
@@ -331,9 +391,11 @@ void MainWindow::dragEnterEvent(QDragEnterEvent* event)
 void MainWindow::dropEvent(QDropEvent* event)
 {
     event->acceptProposedAction();
+    std::vector<std::filesystem::path> paths;
     for (const QUrl& url : event->mimeData()->urls()) {
-        openPath(toPath(url.toLocalFile()));
+        paths.push_back(toPath(url.toLocalFile()));
     }
+    openPaths(paths);
 }
 
 } // namespace longlora::ui

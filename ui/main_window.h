@@ -2,7 +2,9 @@
 #pragma once
 
 #include "core/spec/run/services.h"
+#include "ui/background_job.h"
 #include "ui/environment.h"
+#include "ui/open_target.h"
 #include "ui/run/live_run.h"
 #include "ui/shell/rail.h"
 #include "ui/tour/tour.h"
@@ -19,7 +21,9 @@ class ChatPage;
 class ConfigurePage;
 class ErrorBanner;
 class HomePage;
+class ImportPanel;
 class MergePage;
+class ModelShelf;
 class MonitorPage;
 class RunTableModel;
 class RunsPage;
@@ -37,7 +41,8 @@ public:
 
     void showPage(Page page);
     Page currentPage() const;
-    /// Opens a model, adapter or run folder, a text or a data file on the page it belongs to.
+    /// Opens a model, adapter or run folder, a GGUF file, a text or a data file on the page it
+    /// belongs to, once the disk has said what it is.
     void openPath(const std::filesystem::path& path);
     void beginTour();
 
@@ -61,6 +66,10 @@ private:
     void openRun(const std::filesystem::path& folder);
     void openMerge(const QString& base, const QString& adapter);
     void openChat(const QString& model);
+    void openModel(const QString& folder);
+    void openPaths(const std::vector<std::filesystem::path>& paths);
+    void openTarget(const OpenTarget& target);
+    void offerImport(const OpenTarget& target);
     void runEnded();
     void nextTourStep();
     void choosePath();
@@ -75,10 +84,12 @@ private:
     Tour m_tour;
     bool m_closeWhenDone = false;
 
+    ModelShelf* m_shelf;
     RunTableModel* m_runs;
     Rail* m_rail;
     QStackedWidget* m_stack;
     ErrorBanner* m_banner;
+    ImportPanel* m_import;
     TourPanel* m_tourPanel;
     StatusLine* m_status;
     HomePage* m_home = nullptr;
@@ -87,6 +98,7 @@ private:
     MergePage* m_merge = nullptr;
     ChatPage* m_chat = nullptr;
     RunsPage* m_runsPage = nullptr;
+    BackgroundJob m_opening;
 };
 
 } // namespace longlora::ui

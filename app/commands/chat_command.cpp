@@ -20,6 +20,7 @@ namespace {
 
 struct ChatOptions {
     ModelOptions model;
+    std::string system;
     std::vector<std::string> documents;
     SamplingOptions sampling;
 };
@@ -31,14 +32,13 @@ bool readLine(Console& console, std::string& line)
     return static_cast<bool>(std::getline(std::cin, line)) && line != "/quit";
 }
 
-/// One question: what has been said, and then what the model adds to it. Ctrl-C ends the answer.
-void answer(Generator& generator, const ChatOptions& options, const std::string& question,
-            std::string& said, Console& console)
+/// Asks the question of `said`, which grows by the answer. Ctrl-C ends the answer.
+void answer(Generator& generator, const PromptFormat& format, const SamplingOptions& sampling,
+            Conversation& said, Console& console)
 {
     const StopSignals signals;
-    const std::string prompt = said + question;
     const GenerationResult result = generator.generate(
-        prompt, options.sampling, signals.progress(console), [&](const std::string& piece) {
+        said, format, sampling, signals.progress(console), [&](const std::string& piece) {
             console.stream(piece);
             return !signals.stopRequested();
         });
@@ -47,31 +47,39 @@ void answer(Generator& generator, const ChatOptions& options, const std::string&
                              formatCount(result.promptTokens), formatCount(result.newTokens),
                              formatDuration(result.prefillSeconds), result.tokensPerSecond,
                              result.finishReason));
-    said = prompt + result.text + "\n\n";
+    said.turns.push_back({said.question, result.text});
+}
+
+Conversation begun(const ChatOptions& options)
+{
+    Conversation said;
+    said.system = options.system;
+    for (const std::string& document : options.documents) {
+        said.documents.push_back(readTextFile(document));
+    }
+    return said;
 }
 
 ExitStatus chat(const ChatOptions& options, Console& console)
 {
-    std::string said;
-    for (const std::string& document : options.documents) {
-        said += readTextFile(document) + "\n\n";
-    }
+    Conversation said = begun(options);
+    const PromptFormat format = readChatFormat(options.model.model, console);
     const LoadedModel model = [&] {
         const StopSignals signals;
         return loadModel(options.model, signals.progress(console));
     }();
     Generator generator(model);
-    console.note(
-        fmt::format("Context of {} tokens. The model goes on from what you write; /quit or "
-                    "the end of the input ends, Ctrl-C ends an answer.",
-                    formatCount(model.config().contextLength())));
-    std::string question;
-    while (readLine(console, question)) {
-        if (question.empty()) {
+    console.note(fmt::format(
+        "Context of {} tokens. {}; /quit or the end of the input ends, Ctrl-C ends an answer.",
+        formatCount(model.config().contextLength()),
+        format.isPlain() ? std::string("The model goes on from what you write")
+                         : fmt::format("Chat template: {}", format.style())));
+    while (readLine(console, said.question)) {
+        if (said.question.empty()) {
             continue;
         }
         try {
-            answer(generator, options, question, said, console);
+            answer(generator, format, options.sampling, said, console);
         } catch (const Error& error) {
             // What does not fit or cannot be is said, and the conversation goes on as it was.
             console.note(error.describe());
@@ -89,6 +97,7 @@ void addChatCommand(CLI::App& parent, Action& chosen)
         parent, chosen, "chat", "a conversation in the terminal",
         [options](Console& console) { return chat(*options, console); }, JsonOutput::Absent);
     addModelOptions(*command, options->model);
+    addText(*command, {"--system", "TEXT", "what a chat model shall be like"}, options->system);
     addTexts(*command, {"--document", "FILE", "text that is read before the first question"},
              options->documents);
     addSamplingOptions(*command, options->sampling);

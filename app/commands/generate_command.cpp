@@ -22,34 +22,44 @@ struct GenerateOptions {
     ModelOptions model;
     std::string prompt;
     std::string promptFile;
+    std::string system;
+    bool chat = false;
     std::vector<std::string> documents;
     SamplingOptions sampling;
 };
 
-/// The documents, each followed by a blank line, then the prompt; nothing is cut.
-std::string wholePrompt(const GenerateOptions& options)
+Conversation conversationOf(const GenerateOptions& options)
 {
     if (options.prompt.empty() == options.promptFile.empty()) {
         throw ConfigError("generate needs either --prompt or --prompt-file");
     }
-    std::string prompt;
-    for (const std::string& document : options.documents) {
-        prompt += readTextFile(document) + "\n\n";
+    if (!options.system.empty() && !options.chat) {
+        throw ConfigError("--system is a part of a conversation: give --chat too");
     }
-    return prompt + (options.prompt.empty() ? readTextFile(options.promptFile) : options.prompt);
+    Conversation conversation;
+    conversation.system = options.system;
+    for (const std::string& document : options.documents) {
+        conversation.documents.push_back(readTextFile(document));
+    }
+    conversation.question =
+        options.prompt.empty() ? readTextFile(options.promptFile) : options.prompt;
+    return conversation;
 }
 
 ExitStatus generate(const GenerateOptions& options, Console& console)
 {
-    const std::string prompt = wholePrompt(options);
+    const Conversation conversation = conversationOf(options);
     const StopSignals signals;
+    const PromptFormat format =
+        options.chat ? readChatFormat(options.model.model, console) : PromptFormat();
     const LoadedModel model = loadModel(options.model, signals.progress(console));
     Generator generator(model);
-    const GenerationResult result = generator.generate(
-        prompt, options.sampling, signals.progress(console), [&](const std::string& piece) {
-            console.stream(piece);
-            return !signals.stopRequested();
-        });
+    const GenerationResult result =
+        generator.generate(conversation, format, options.sampling, signals.progress(console),
+                           [&](const std::string& piece) {
+                               console.stream(piece);
+                               return !signals.stopRequested();
+                           });
     console.print("");
     console.note(
         fmt::format("{} prompt tokens in {}, {} new tokens at {:.1f} tokens/s, ended by {}",
@@ -64,6 +74,7 @@ ExitStatus generate(const GenerateOptions& options, Console& console)
         {"prefill_seconds", result.prefillSeconds},
         {"tokens_per_second", result.tokensPerSecond},
         {"finish_reason", result.finishReason},
+        {"template", format.style()},
     }
                        .dump(-1, ' ', false, kReplace));
     return result.finishReason == "cancelled" ? ExitStatus::Stopped : ExitStatus::Done;
@@ -80,6 +91,9 @@ void addGenerateCommand(CLI::App& parent, Action& chosen)
     addModelOptions(*command, options->model);
     addText(*command, {"--prompt", "TEXT", "what the model goes on from"}, options->prompt);
     addText(*command, {"--prompt-file", "FILE", "the same from a file"}, options->promptFile);
+    addFlag(*command, "--chat", "as a question, written with the model's chat template",
+            options->chat);
+    addText(*command, {"--system", "TEXT", "what a chat model shall be like"}, options->system);
     addTexts(*command, {"--document", "FILE", "text that is read before the prompt"},
              options->documents);
     addSamplingOptions(*command, options->sampling);

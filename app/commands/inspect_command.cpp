@@ -26,7 +26,11 @@ ExitStatus inspectPath(const std::string& path, Console& console)
         console.print("  " + name + ": " +
                       (isText ? std::get<std::string>(value) : json[name].dump()));
     }
+    json["warnings"] = result.warnings;
     json["problems"] = result.problems;
+    for (const std::string& warning : result.warnings) {
+        console.print("  note: " + warning);
+    }
     for (const std::string& problem : result.problems) {
         console.print("  problem: " + problem);
     }
@@ -45,7 +49,7 @@ void addInspectCommand(CLI::App& parent, Action& chosen)
     const auto path = std::make_shared<std::string>();
     CLI::App* command = addCommand(
         parent, chosen, "inspect",
-        "what a model, adapter, run, token file or safetensors file is, and what is wrong with it",
+        "what a model, adapter, run, tokenizer or file is, and what is wrong with it",
         [path](Console& console) { return inspectPath(*path, console); });
     addText(*command, {"PATH", "", "folder, file, or name of a model in the local cache"}, *path)
         ->required();

@@ -5,20 +5,18 @@
 #include "core/engine/checkpoint/base_model.h"
 #include "core/engine/checkpoint/finite_check.h"
 #include "core/engine/checkpoint/safetensors.h"
-#include "core/spec/base/atomic_file.h"
 #include "core/spec/base/error.h"
 #include "core/spec/config/huggingface_cache.h"
+#include "core/spec/inspect/adapter_base.h"
+#include "core/spec/inspect/file_inspection.h"
+#include "core/spec/inspect/model_card.h"
+#include "core/spec/inspect/path_kind.h"
 #include "core/spec/run/run_directory.h"
 #include "core/spec/run/run_list.h"
-#include "core/spec/text/tokenizer.h"
-#include "core/spec/text/utf8.h"
 
 #include <ATen/Tensor.h>
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <functional>
+#include <map>
 #include <set>
 
 namespace longlora::app {
@@ -27,21 +25,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// More would only repeat the first.
-constexpr std::size_t kMostProblems = 20;
-
-/// Does `work`; what it throws becomes a problem.
-void collect(Inspection& result, const std::function<void()>& work)
-{
-    try {
-        work();
-    } catch (const Error& error) {
-        if (result.problems.size() < kMostProblems) {
-            result.problems.push_back(error.describe());
-        }
-    }
-}
-
 void tell(const ProgressCallback& progress, std::int64_t done, std::int64_t total)
 {
     if (progress && !progress({"checking weights", done, total, "tensors"})) {
@@ -49,80 +32,58 @@ void tell(const ProgressCallback& progress, std::int64_t done, std::int64_t tota
     }
 }
 
-void inspectTokenizer(Inspection& result, const fs::path& folder)
-{
-    if (!fs::exists(folder / "tokenizer.model")) {
-        result.facts.emplace_back("tokenizer", fs::exists(folder / "tokenizer.json")
-                                                   ? "tokenizer.json, not read by this version"
-                                                   : "none: text cannot be read or written");
-        return;
-    }
-    collect(result, [&] {
-        result.facts.emplace_back(
-            "tokenizer",
-            fmt::format("sentencepiece, {} tokens", loadTokenizer(folder)->vocabularySize()));
-    });
-}
-
+/// Every number of every weight.
 void inspectWeights(Inspection& result, const fs::path& folder, const ModelConfig& config,
                     const ProgressCallback& progress)
 {
     const WeightFiles files = WeightFiles::open(folder, config);
-    result.facts.emplace_back("weight_bytes", files.totalBytes());
     const std::vector<WeightShape> shapes = weightShapes(config);
     std::int64_t done = 0;
     for (const WeightShape& shape : shapes) {
         tell(progress, done++, std::ssize(shapes));
-        collect(result,
-                [&] { requireFinite(files.tensor(shape.name), shape.name, folder.string()); });
+        result.collect(
+            [&] { requireFinite(files.tensor(shape.name), shape.name, folder.string()); });
     }
 }
 
-void inspectModel(Inspection& result, const fs::path& folder, const ProgressCallback& progress)
+Inspection inspectModel(const fs::path& folder, const ProgressCallback& progress)
 {
-    result.kind = "model";
-    collect(result, [&] {
-        const ModelConfig config = readModelConfig(folder);
-        result.facts = {
-            {"architecture", config.architecture},
-            {"parameters", config.parameterCount()},
-            {"layers", config.layerCount},
-            {"hidden_size", config.hiddenSize},
-            {"intermediate_size", config.intermediateSize},
-            {"heads", config.headCount},
-            {"kv_heads", config.kvHeadCount},
-            {"head_dim", config.headDim},
-            {"vocabulary", config.vocabularySize},
-            {"context", config.contextLength()},
-            {"rope", describeRope(config.rope)},
-            {"dtype", config.storedDtype},
-            {"tied_embeddings", config.tiedEmbeddings},
-        };
-        inspectWeights(result, folder, config, progress);
-    });
-    inspectTokenizer(result, folder);
+    const ModelCard card = readModelCard(folder);
+    Inspection result = inspectionOf(card);
+    if (card.config && card.weights.isComplete()) {
+        result.collect([&] { inspectWeights(result, folder, *card.config, progress); });
+    }
+    return result;
 }
 
-void inspectAdapter(Inspection& result, const fs::path& folder)
+Inspection inspectAdapter(const fs::path& folder)
 {
+    Inspection result;
     result.kind = "adapter";
-    collect(result, [&] {
+    result.add("base_model", namedBase(folder));
+    const std::optional<fs::path> base = findNamedBase(folder);
+    result.add("base_found", base ? base->string() : std::string());
+    if (!base) {
+        result.warnings.push_back("its base model is not on this machine under that name: name the "
+                                  "folder when you use the adapter");
+    }
+    result.collect([&] {
         const Adapter adapter = readAdapter(folder);
         std::set<std::int64_t> ranks;
         for (const auto& [name, pair] : adapter.pairs) {
             ranks.insert(pair.a.size(0));
         }
-        result.facts = {{"base_model", adapter.baseModel},
-                        {"low_rank_pairs", std::ssize(adapter.pairs)},
-                        {"smallest_rank", ranks.empty() ? std::int64_t{0} : *ranks.begin()},
-                        {"largest_rank", ranks.empty() ? std::int64_t{0} : *ranks.rbegin()},
-                        {"whole_weights", std::ssize(adapter.replaced)}};
+        result.add("low_rank_pairs", std::ssize(adapter.pairs));
+        result.add("smallest_rank", ranks.empty() ? std::int64_t{0} : *ranks.begin());
+        result.add("largest_rank", ranks.empty() ? std::int64_t{0} : *ranks.rbegin());
+        result.add("whole_weights", std::ssize(adapter.replaced));
         if (adapter.origin) {
-            result.facts.emplace_back("context", adapter.origin->contextLength);
-            result.facts.emplace_back("rope", describeRope(adapter.origin->rope));
-            result.facts.emplace_back("base_rope", describeRope(adapter.origin->baseRope));
+            result.add("context", adapter.origin->contextLength);
+            result.add("rope", describeRope(adapter.origin->rope));
+            result.add("base_rope", describeRope(adapter.origin->baseRope));
         }
     });
+    return result;
 }
 
 std::string outcomeName(const RunSummary& run)
@@ -138,10 +99,11 @@ std::string outcomeName(const RunSummary& run)
                                                 : "failed";
 }
 
-void inspectRun(Inspection& result, const fs::path& folder)
+Inspection inspectRun(const fs::path& folder)
 {
+    Inspection result;
     result.kind = "run";
-    collect(result, [&] {
+    result.collect([&] {
         const RunSummary run = summarizeRun(folder);
         const RunDirectory directory = RunDirectory::open(folder);
         const std::vector<std::int64_t> checkpoints = directory.checkpointSteps();
@@ -167,95 +129,78 @@ void inspectRun(Inspection& result, const fs::path& folder)
             result.problems.push_back("its model is no longer at " + run.model);
         }
     });
+    return result;
 }
 
-void inspectSafetensors(Inspection& result, const fs::path& file, const ProgressCallback& progress)
+Inspection inspectSafetensors(const fs::path& file, const ProgressCallback& progress)
 {
+    Inspection result;
     result.kind = "safetensors";
-    collect(result, [&] {
+    result.collect([&] {
         const SafetensorsFile tensors = SafetensorsFile::open(file);
+        std::map<std::string, std::int64_t> numbersOf; // by dtype
         std::int64_t numbers = 0;
         std::int64_t done = 0;
         for (const auto& [name, entry] : tensors.entries()) {
             tell(progress, done++, std::ssize(tensors.entries()));
             const at::Tensor tensor = tensors.tensor(name);
             numbers += tensor.numel();
+            numbersOf[c10::toString(tensor.scalar_type())] += tensor.numel();
             if (tensor.is_floating_point()) {
-                collect(result, [&] { requireFinite(tensor, name, file.string()); });
+                result.collect([&] { requireFinite(tensor, name, file.string()); });
             }
         }
-        result.facts = {{"tensors", std::ssize(tensors.entries())},
-                        {"numbers", numbers},
-                        {"bytes", static_cast<std::int64_t>(fs::file_size(file))}};
-    });
-}
-
-/// Ids of 16 or 32 bits look alike; both counts are told.
-void inspectTokenFile(Inspection& result, const fs::path& file)
-{
-    result.kind = "token file";
-    const auto bytes = static_cast<std::int64_t>(fs::file_size(file));
-    result.facts = {{"bytes", bytes}, {"ids_if_uint16", bytes / 2}, {"ids_if_uint32", bytes / 4}};
-    if (bytes == 0) {
-        result.problems.push_back(file.string() + " is empty");
-    } else if (bytes % 2 != 0) {
-        result.problems.push_back(file.string() +
-                                  " has an odd number of bytes: its end is missing");
-    }
-}
-
-void inspectText(Inspection& result, const fs::path& file)
-{
-    result.kind = "text";
-    collect(result, [&] {
-        const std::string text = readWholeFile(file, std::uintmax_t{1} << 30);
-        result.facts = {{"bytes", std::ssize(text)},
-                        {"lines", std::count(text.begin(), text.end(), '\n')}};
-        if (text.empty()) {
-            throw DataError(file.string() + " is empty");
+        result.add("tensors", std::ssize(tensors.entries()));
+        result.add("numbers", numbers);
+        for (const auto& [dtype, count] : numbersOf) {
+            result.add("numbers_" + dtype, count);
         }
-        if (const auto offset = firstInvalidUtf8(text)) {
-            throw DataError(
-                fmt::format("{}, offset {}: the text is not UTF-8", file.string(), *offset));
-        }
+        result.add("bytes", static_cast<std::int64_t>(fs::file_size(file)));
     });
+    return result;
 }
 
-void inspectFolder(Inspection& result, const fs::path& folder, const ProgressCallback& progress)
+[[noreturn]] void refuseUnknown(const fs::path& path)
 {
-    if (RunDirectory::holdsRun(folder)) {
-        inspectRun(result, folder);
-    } else if (fs::exists(folder / "adapter_config.json")) {
-        inspectAdapter(result, folder);
-    } else if (fs::exists(folder / "config.json") || fs::exists(folder / "model.safetensors")) {
-        inspectModel(result, folder, progress);
-    } else {
-        throw DataError(folder.string() + " is neither a model (config.json), an adapter "
-                                          "(adapter_config.json) nor a run (run.json)");
+    if (fs::is_directory(path)) {
+        throw DataError(path.string() + " is neither a model (config.json), an adapter "
+                                        "(adapter_config.json), a run (run.json) nor a tokenizer");
     }
+    throw DataError(path.string() + " is of no kind that this program reads",
+                    "It reads model, adapter, run and tokenizer folders, and .gguf, .safetensors, "
+                    ".bin, .jsonl, .txt and .md files.");
 }
 
 } // namespace
 
 Inspection inspect(const std::string& folderOrFile, const ProgressCallback& progress)
 {
-    Inspection result;
     const fs::path path =
         fs::exists(folderOrFile) ? fs::path(folderOrFile) : resolveModelFolder(folderOrFile);
-    const std::string ending = path.extension().string();
-    if (fs::is_directory(path)) {
-        inspectFolder(result, path, progress);
-    } else if (ending == ".safetensors") {
-        inspectSafetensors(result, path, progress);
-    } else if (ending == ".bin") {
-        inspectTokenFile(result, path);
-    } else if (ending == ".txt" || ending == ".md" || ending == ".jsonl") {
-        inspectText(result, path);
-    } else {
-        throw DataError(path.string() + " is of no kind that this program reads",
-                        "It reads folders, .safetensors, .bin, .txt, .md and .jsonl files.");
+    switch (pathKindOf(path)) {
+    case PathKind::Run:
+        return inspectRun(path);
+    case PathKind::Adapter:
+        return inspectAdapter(path);
+    case PathKind::Model:
+        return inspectModel(path, progress);
+    case PathKind::Tokenizer:
+        return inspectTokenizer(path);
+    case PathKind::Safetensors:
+        return inspectSafetensors(path, progress);
+    case PathKind::TokenFile:
+        return inspectTokenFile(path);
+    case PathKind::Jsonl:
+        return inspectJsonl(path, progress);
+    case PathKind::Text:
+        return inspectText(path);
+    case PathKind::Gguf:
+    case PathKind::PytorchBin:
+    case PathKind::Missing:
+    case PathKind::Unknown:
+        break;
     }
-    return result;
+    refuseUnknown(path);
 }
 
 } // namespace longlora::app

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/commands/model_options.h"
 
+#include "app/commands/console.h"
 #include "app/commands/options.h"
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/error.h"
@@ -53,6 +54,16 @@ LoadedModel loadModel(const ModelOptions& options, const ProgressCallback& progr
     load.device = enumFromName<DeviceKind>(options.device).value_or(DeviceKind::Auto);
     load.precision = chosenPrecision(options.dtype, load.model);
     return LoadedModel(load, progress);
+}
+
+PromptFormat readChatFormat(const std::string& model, Console& console)
+{
+    PromptFormat format = PromptFormat::read(resolveModelFolder(model));
+    if (format.isPlain()) {
+        console.note(model + " has no chat template: it is a base model, which goes on from the "
+                             "text and does not answer instructions.");
+    }
+    return format;
 }
 
 std::string readTextFile(const std::filesystem::path& file)

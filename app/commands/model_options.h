@@ -3,6 +3,7 @@
 
 #include "core/engine/checkpoint/loaded_model.h"
 #include "core/spec/base/progress.h"
+#include "core/spec/text/prompt_format.h"
 
 #include <filesystem>
 #include <string>
@@ -13,6 +14,8 @@ class App;
 } // namespace CLI
 
 namespace longlora::app {
+
+class Console;
 
 /// Which model a command works with, and how it computes.
 struct ModelOptions {
@@ -27,6 +30,10 @@ void addModelOptions(CLI::App& command, ModelOptions& options);
 
 /// Throws: what resolveModelFolder and LoadedModel throw.
 LoadedModel loadModel(const ModelOptions& options, const ProgressCallback& progress);
+
+/// How the model wants a conversation written; of a base model it says on `console` that it is one.
+/// Throws: what resolveModelFolder and PromptFormat::read throw.
+PromptFormat readChatFormat(const std::string& model, Console& console);
 
 /// A text file, whole. Throws: DataError if it is empty or not UTF-8.
 std::string readTextFile(const std::filesystem::path& file);

@@ -170,43 +170,6 @@ TEST(MergeCommand, SaysThatItDidNotVerify)
     EXPECT_EQ(json.at("dtype"), "bf16");
 }
 
-TEST(GenerateCommand, RepeatsItselfAndStreamsTheSameText)
-{
-    const std::vector<std::string> arguments = {"generate", "--model",          kModel,
-                                                "--prompt", "ROMEO:",           "--seed",
-                                                "3",        "--max-new-tokens", "24"};
-    const Json json = jsonOf(arguments);
-    EXPECT_EQ(json.at("new_tokens"), 24);
-    EXPECT_EQ(json.at("finish_reason"), "length");
-    EXPECT_GT(json.at("prompt_tokens").get<int>(), 1);
-    EXPECT_GE(json.at("prefill_seconds").get<double>(), 0.0);
-    EXPECT_GT(json.at("tokens_per_second").get<double>(), 0.0);
-    const Outcome streamed = run(arguments);
-    EXPECT_EQ(streamed.out, json.at("text").get<std::string>() + "\n");
-}
-
-TEST(GenerateCommand, ReadsDocumentsBeforeThePrompt)
-{
-    const ScratchFolder scratch;
-    writeFile(scratch / "a.txt", "A tale.");
-    writeFile(scratch / "b.txt", "ROMEO:");
-    const Json ids = jsonOf({"tokenize", "--model", kModel, "--text", "A tale.\n\nROMEO:"});
-    const Json json =
-        jsonOf({"generate", "--model", kModel, "--document", scratch / "a.txt", "--prompt-file",
-                scratch / "b.txt", "--max-new-tokens", "4", "--temperature", "0"});
-    EXPECT_EQ(json.at("prompt_tokens"), ids.at("count"));
-}
-
-TEST(ChatCommand, GoesOnFromEachLine)
-{
-    Program::Options options;
-    options.input = "ROMEO:\n/quit\n";
-    const Outcome outcome =
-        run({"chat", "--model", kModel, "--max-new-tokens", "8", "--temperature", "0"}, options);
-    EXPECT_EQ(outcome.status, 0) << outcome.err;
-    EXPECT_GT(outcome.out.size(), std::string("> > \n").size()) << outcome.out;
-}
-
 TEST(TokenizeCommand, GivesTheReferenceIdsAndTheTextBack)
 {
     const Json texts = Json::parse(readFile(golden("tokenizer/texts.json")));
@@ -261,17 +224,6 @@ TEST(PlanCommand, ItemsAddUp)
     const Json small = jsonOf(
         {"plan", "--config", "training/mha-extend-s2/run_config.json", "--device-memory", "1KiB"});
     EXPECT_FALSE(small.at("fits").get<bool>());
-}
-
-TEST(InspectCommand, KnowsEachKind)
-{
-    EXPECT_EQ(jsonOf({"inspect", "models/llama-gqa-llama3"}).at("kind"), "model");
-    EXPECT_EQ(jsonOf({"inspect", "models/llama-gqa-llama3"}).at("kv_heads"), 2);
-    EXPECT_EQ(jsonOf({"inspect", "adapters/gqa-plain"}).at("kind"), "adapter");
-    EXPECT_EQ(jsonOf({"inspect", "perplexity/tokens.bin"}).at("ids_if_uint16"), 1501);
-    EXPECT_EQ(jsonOf({"inspect", "logits/llama-mha.safetensors"}).at("kind"), "safetensors");
-    const Outcome nothing = run({"inspect", "tokenizer/ids"});
-    EXPECT_EQ(nothing.status, 3);
 }
 
 TEST(SelfCheckCommand, Passes)

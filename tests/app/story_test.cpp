@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The whole story in the real window over the real engine, by mouse and keyboard.
 #include "app/commands/processor.h"
+#include "app/conversion_service.h"
 #include "app/device_service.h"
 #include "app/in_process_training.h"
 #include "app/merge_service.h"
@@ -174,7 +175,8 @@ void StoryTest::fromTheToursFirstStepToAStreamedAnswer()
     CountedChat counted;
     const auto merging = app::makeMergeService();
     const auto device = app::makeDeviceService();
-    const Services services{*training, counted, *merging, *device};
+    const auto conversion = app::makeConversionService();
+    const Services services{*training, counted, *merging, *device, *conversion};
     const ui::Environment environment{LONGLORA_SOURCE_DIR "/resources/demo", folder / "runs",
                                       settings};
     ui::MainWindow window(services, environment);

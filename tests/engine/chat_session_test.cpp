@@ -19,7 +19,7 @@ const std::string kPrompt = "KING HENRY:\nWhat say you, my lord";
 ChatRequest request(const std::string& prompt, std::int64_t newTokens)
 {
     ChatRequest made;
-    made.prompt = prompt;
+    made.conversation.question = prompt;
     made.sampling.temperature = 0.0;
     made.sampling.maxNewTokens = newTokens;
     return made;
@@ -89,12 +89,72 @@ TEST(ChatSession, LoadsAModelAndSaysWhatItIs)
     EXPECT_TRUE(loaded.isBaseModel);
 }
 
+/// tiny-shakespeare with a chat template in tokenizer_config.json.
+class ChatModel : public EditedModel {
+public:
+    explicit ChatModel(const std::string& source)
+        : EditedModel(tinyShakespeare(), "tokenizer_config.json", "{",
+                      "{\"chat_template\": \"" + source + "\",")
+    {}
+};
+
+constexpr const char* kTemplate =
+    "{{ bos_token }}{% for m in messages %}{{ m.role + ': ' + m.content }}</s>{% endfor %}";
+
 TEST(ChatSession, AModelWithAChatTemplateIsNoBaseModel)
 {
-    const EditedModel edited(tinyShakespeare(), "tokenizer_config.json", "{",
-                             "{\"chat_template\": \"{{ messages }}\",");
+    const ChatModel model(kTemplate);
     Window window;
-    EXPECT_FALSE(window.load(edited.path()).isBaseModel);
+    const ChatModelLoaded loaded = window.load(model.path());
+    EXPECT_FALSE(loaded.isBaseModel);
+    EXPECT_EQ(loaded.templateStyle, "its own");
+    EXPECT_EQ(loaded.templateProblem, "");
+}
+
+TEST(ChatSession, ABrokenTemplateIsToldAndTheModelAnswersPlainText)
+{
+    const ChatModel model("{% for %}");
+    Window window;
+    const ChatModelLoaded loaded = window.load(model.path());
+    EXPECT_FALSE(loaded.isBaseModel);
+    EXPECT_EQ(loaded.templateStyle, "");
+    EXPECT_NE(loaded.templateProblem.find("tokenizer_config.json"), std::string::npos);
+    window.chat->ask(request(kPrompt, 5));
+    EXPECT_EQ(window.expect<ChatAnswered>().newTokens, 5);
+}
+
+TEST(ChatSession, WritesTheConversationWithTheTemplate)
+{
+    const ChatModel model(kTemplate);
+    Window window;
+    window.load(model.path());
+    ChatRequest asked = request("What say you?", 5);
+    asked.conversation.system = "Be brief.";
+    asked.conversation.documents = {"A tale."};
+    asked.conversation.turns = {{"Who?", "Nobody."}};
+    window.chat->ask(asked);
+    const ChatAnswered answered = window.expect<ChatAnswered>();
+    const auto tokenizer = loadTokenizer(model.path());
+    EXPECT_EQ(answered.promptTokens,
+              std::ssize(tokenizer->encode("<s>system: Be brief.</s>user: A tale.\n\nWho?</s>"
+                                           "assistant: Nobody.</s>user: What say you?</s>",
+                                           false)));
+}
+
+TEST(ChatSession, ARefusalOfTheTemplateIsOneLine)
+{
+    const ChatModel model("{% if messages|length > 1 %}{{ raise_exception('one at a time') }}"
+                          "{% endif %}{{ messages[0].content }}");
+    Window window;
+    EXPECT_EQ(window.load(model.path()).templateProblem, "");
+    ChatRequest asked = request(kPrompt, 5);
+    asked.conversation.turns = {{"Who?", "Nobody."}};
+    window.chat->ask(asked);
+    const ChatFailed failed = window.expect<ChatFailed>();
+    EXPECT_NE(failed.message.find("one at a time"), std::string::npos) << failed.message;
+    EXPECT_EQ(failed.message.find('\n'), std::string::npos) << failed.message;
+    window.chat->ask(request(kPrompt, 5));
+    EXPECT_EQ(window.expect<ChatAnswered>().newTokens, 5);
 }
 
 TEST(ChatSession, AnswersWithPrefillThenTextThenTheEnd)

@@ -168,6 +168,43 @@ TEST_F(GeneratorTest, EndsAtTheEndTokenOfTheConfigWithoutShowingIt)
     EXPECT_EQ(result.finishReason, "stop");
 }
 
+TEST_F(GeneratorTest, EndsAtTheEndTokensOfTheGenerationConfigToo)
+{
+    const GenerationResult whole = generator.generate(kPrompt, greedy(20), {}, {});
+    const TokenId end = whole.ids[7];
+    const auto first = std::find(whole.ids.begin(), whole.ids.end(), end);
+    const EditedModel edited(tinyShakespeare(), "generation_config.json", "\"eos_token_id\": 2",
+                             "\"eos_token_id\": [2, " + std::to_string(end) + "]");
+    const LoadedModel other = loadTiny(ComputePrecision::Fp32, edited.path());
+    const GenerationResult result = Generator(other).generate(kPrompt, greedy(20), {}, {});
+    EXPECT_EQ(result.ids, Ids(whole.ids.begin(), first));
+    EXPECT_EQ(result.finishReason, "stop");
+}
+
+TEST_F(GeneratorTest, EndsWhereTheTemplateEndsATurn)
+{
+    const GenerationResult whole = generator.generate(kPrompt, greedy(20), {}, {});
+    const TokenId end = whole.ids[7];
+    const auto first = std::find(whole.ids.begin(), whole.ids.end(), end);
+    // The token becomes a special one with which the template ends turns.
+    const EditedModel edited(
+        tinyShakespeare(), "tokenizer_config.json", "{",
+        "{\"added_tokens_decoder\": {\"" + std::to_string(end) +
+            "\": {\"content\": \"<|end|>\", \"special\": true}}, \"chat_template\": "
+            "\"{{ bos_token }}{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}"
+            "<|end|>{% endif %}{% endfor %}\",");
+    const LoadedModel other = loadTiny(ComputePrecision::Fp32, edited.path());
+    Conversation said;
+    said.question = kPrompt;
+    const GenerationResult result =
+        Generator(other).generate(said, PromptFormat::read(edited.path()), greedy(20), {}, {});
+    EXPECT_EQ(result.ids, Ids(whole.ids.begin(), first));
+    EXPECT_EQ(result.finishReason, "stop");
+    EXPECT_EQ(result.text.find('<'), std::string::npos) << result.text;
+    // Without the template's word for it the token does not end anything.
+    EXPECT_EQ(Generator(other).generate(kPrompt, greedy(20), {}, {}).finishReason, "length");
+}
+
 TEST_F(GeneratorTest, TheCallbackStopsAfterThePresentToken)
 {
     int calls = 0;

@@ -7,6 +7,7 @@
 #include "core/spec/config/config_json.h"
 #include "core/spec/config/model_config.h"
 #include "core/spec/run/run_directory.h"
+#include "core/spec/text/prompt_format.h"
 
 #include <chrono>
 #include <cmath>
@@ -161,6 +162,10 @@ void FakeChat::load(const fs::path& modelFolder)
         return;
     }
     model.folder = modelFolder.string();
+    const PromptFormat format = PromptFormat::readOrPlain(modelFolder);
+    model.isBaseModel = format.isPlain() && format.problem().empty();
+    model.templateStyle = format.style();
+    model.templateProblem = format.problem();
     m_waiting = {model};
 }
 
@@ -239,18 +244,29 @@ MergePreview FakeMerge::examine(const MergeRequest& request)
     return answer;
 }
 
-MergeReport FakeMerge::merge(const MergeRequest& request, const ProgressCallback& progress)
+namespace {
+
+/// Ten steps; while `stall` is set the fifth goes on and on.
+void workThrough(const char* phase, const std::atomic<bool>& stall,
+                 const ProgressCallback& progress)
 {
-    ++calls;
     constexpr std::int64_t kTensors = 10;
     for (std::int64_t tensor = 0; tensor <= kTensors; ++tensor) {
         do {
-            if (!progress({"merging", tensor, kTensors, "tensors"})) {
+            if (!progress({phase, tensor, kTensors, "tensors"})) {
                 throw Cancelled{};
             }
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         } while (stall && tensor == kTensors / 2);
     }
+}
+
+} // namespace
+
+MergeReport FakeMerge::merge(const MergeRequest& request, const ProgressCallback& progress)
+{
+    ++calls;
+    workThrough("merging", stall, progress);
     if (failure) {
         throw DataError(*failure, "Free some space and merge again.");
     }
@@ -262,6 +278,18 @@ MergeReport FakeMerge::merge(const MergeRequest& request, const ProgressCallback
     }
     fs::copy(request.base, request.output, fs::copy_options::recursive);
     return answer;
+}
+
+ConversionReport FakeConversion::importGguf(const ImportRequest& request,
+                                            const ProgressCallback& progress)
+{
+    requests.push_back(request);
+    workThrough("importing", stall, progress);
+    if (failure) {
+        throw DataError(*failure, "Get the file again.");
+    }
+    fs::copy(result, request.output, fs::copy_options::recursive);
+    return {};
 }
 
 void makeDemoFolder(const fs::path& folder, const fs::path& modelFolder)

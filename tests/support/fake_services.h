@@ -60,10 +60,11 @@ private:
 /// A chat whose answers are scripted; each drain() hands over one more piece.
 class FakeChat : public ChatService {
 public:
-    ChatModelLoaded model{"", 512, 300'000, true};
+    /// load() adds what the folder's chat template is.
+    ChatModelLoaded model{"", 512, 300'000, true, "", ""};
     std::vector<std::string> answer = {" 48", "17", "2", "."};
     std::optional<ChatFailed> loadFailure;
-    /// Every prompt that was asked, as it arrived.
+    /// Everything that was asked, as it arrived.
     std::vector<ChatRequest> requests;
 
     void load(const std::filesystem::path& modelFolder) override;
@@ -95,6 +96,18 @@ public:
     MergeReport merge(const MergeRequest& request, const ProgressCallback& progress) override;
 };
 
+/// An import that copies the folder `result`, in ten steps.
+class FakeConversion : public ConversionService {
+public:
+    std::filesystem::path result;
+    std::optional<std::string> failure; ///< thrown instead of returning
+    std::atomic<bool> stall{false};     ///< as FakeMerge::stall
+    std::vector<ImportRequest> requests;
+
+    ConversionReport importGguf(const ImportRequest& request,
+                                const ProgressCallback& progress) override;
+};
+
 /// A machine of 100 GFLOP/s.
 class FakeDevice : public DeviceService {
 public:
@@ -106,8 +119,9 @@ struct FakeServices {
     FakeChat chat;
     FakeMerge merge;
     FakeDevice device;
+    FakeConversion conversion;
 
-    Services services() { return {training, chat, merge, device}; }
+    Services services() { return {training, chat, merge, device, conversion}; }
 };
 
 /// A demo folder around the model in `modelFolder`: model/, book.txt, held_out.txt, tour.json and

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The window on scripted services: for working on the window without LibTorch.
 //   fake_workbench [--theme light|dark] [--size WxH] [--text PERCENT] [--screenshots FOLDER]
+//                  [--real MODEL]
 // With --screenshots it walks through all pages, saves a picture of each and ends.
 
+#include "core/spec/base/atomic_file.h"
 #include "tests/support/fake_services.h"
 #include "tests/support/temporary_folder.h"
 #include "ui/main_window.h"
@@ -70,6 +72,52 @@ void scrollForm(ui::MainWindow& window, double part)
     bar->setValue(static_cast<int>(part * bar->maximum()));
 }
 
+/// The model card of whole, broken and real models; an import; a chat with a template.
+void planModelWalk(Walk& walk, ui::MainWindow& window, test::FakeServices& fakes,
+                   const std::filesystem::path& folder, const std::filesystem::path& real)
+{
+    const std::filesystem::path golden = LONGLORA_GOLDEN_DIR;
+    const auto card = [&walk, &window](const std::filesystem::path& model, const char* name) {
+        walk.then([&window, model] { window.openPath(model); });
+        walk.then([] {});
+        walk.then([] {});
+        walk.picture(QLatin1String("7-card-") + QLatin1String(name));
+    };
+    card(golden / "models/llama-gqa-llama3", "llama3");
+    card(golden / "models/qwen3", "qwen3");
+    card(golden / "models/gpt-neox", "neox");
+    const std::filesystem::path broken = folder / "broken";
+    std::filesystem::copy(golden / "models/llama-gqa-llama3", broken);
+    std::filesystem::remove(broken / "model-00003-of-00005.safetensors");
+    card(broken, "broken");
+    if (!real.empty()) {
+        card(real, "real");
+    }
+    const std::filesystem::path gguf = folder / "tiny-model-q8_0.gguf";
+    writeFileAtomically(gguf, "GGUF");
+    card(gguf, "import");
+    fakes.conversion.stall = true;
+    walk.click("importStart");
+    walk.picture(QStringLiteral("7-importing"));
+    walk.click("importCancel");
+    walk.click("importCancel");
+    card(golden / "tokenizer/smollm2", "refused");
+    const std::filesystem::path chat = folder / "chat-model";
+    std::filesystem::copy(golden / "models/tiny-shakespeare", chat);
+    std::filesystem::copy(golden / "templates/zephyr.jinja", chat / "chat_template.jinja");
+    walk.then([&window, chat] {
+        window.showPage(ui::Page::Chat);
+        window.findChild<ui::ChatPage*>()->loadModel(ui::pathText(chat));
+        window.findChild<ui::ChatPage*>()->setNote({});
+        window.findChild<ui::ChatPage*>()->setQuestion(QStringLiteral("Who holds the key?"));
+    });
+    walk.then([] {});
+    walk.picture(QStringLiteral("8-chat-template"));
+    walk.click("chatSend");
+    walk.then([] {});
+    walk.picture(QStringLiteral("8-chat-answered"));
+}
+
 void planWalk(Walk& walk, ui::MainWindow& window, test::FakeServices& fakes)
 {
     walk.picture(QStringLiteral("1-home-empty"));
@@ -127,6 +175,8 @@ int main(int argc, char** argv)
                        QStringLiteral("percent"), QStringLiteral("100")});
     options.addOption({QStringLiteral("screenshots"), QStringLiteral("save pictures here and end"),
                        QStringLiteral("folder")});
+    options.addOption({QStringLiteral("real"), QStringLiteral("a model to show the card of"),
+                       QStringLiteral("folder")});
     options.process(application);
     QFont font = QApplication::font();
     font.setPointSizeF(font.pointSizeF() * options.value(QStringLiteral("text")).toInt() / 100.0);
@@ -150,6 +200,8 @@ int main(int argc, char** argv)
     if (options.isSet(QStringLiteral("screenshots"))) {
         QDir().mkpath(options.value(QStringLiteral("screenshots")));
         planWalk(walk, window, fakes);
+        planModelWalk(walk, window, fakes, folder.path(),
+                      options.value(QStringLiteral("real")).toStdString());
         walk.start();
     } else {
         QObject::connect(&pace, &QTimer::timeout, &window, [&fakes] { fakes.training.advance(); });

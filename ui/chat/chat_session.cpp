@@ -47,16 +47,20 @@ ChatSession::ChatSession(ChatService& service, QObject* parent)
             [this](const QString& message, const QString& hint) {
                 Q_EMIT failed(tr("The document was not attached"), message, hint);
             });
-    connect(&m_tokenizerJob, &BackgroundJob::failed, this,
+    connect(&m_readerJob, &BackgroundJob::failed, this,
             [this](const QString& message, const QString& hint) {
                 Q_EMIT failed(tr("The tokenizer cannot be read"), message, hint);
             });
     connect(&m_countJob, &BackgroundJob::failed, this,
             [this](const QString& message, const QString& hint) {
-                if (m_state == State::Checking) {
+                const bool wasAsked = m_state == State::Checking;
+                if (wasAsked) {
                     setState(State::Ready);
                 }
-                Q_EMIT failed(tr("The tokens cannot be counted"), message, hint);
+                if (wasAsked || message != m_countProblem) {
+                    m_countProblem = message;
+                    Q_EMIT failed(tr("The prompt cannot be written"), message, hint);
+                }
             });
 }
 
@@ -64,17 +68,16 @@ void ChatSession::load(const QString& folder)
 {
     m_folder = folder;
     m_model.reset();
-    m_tokenizer.reset();
+    m_reader.reset();
+    m_countProblem.clear();
     m_turns.clear();
     Q_EMIT turnsChanged();
     m_service.load(toPath(folder));
     m_drain.start();
-    m_tokenizerJob.run(
-        [path = toPath(folder)](const ProgressCallback&) {
-            return std::shared_ptr<const Tokenizer>(loadTokenizer(path));
-        },
-        [this](std::shared_ptr<const Tokenizer> tokenizer) {
-            m_tokenizer = std::move(tokenizer);
+    m_readerJob.run(
+        [path = toPath(folder)](const ProgressCallback&) { return readPromptReader(path); },
+        [this](std::shared_ptr<const PromptReader> reader) {
+            m_reader = std::move(reader);
             recount(false);
             Q_EMIT stateChanged();
         });
@@ -85,7 +88,8 @@ void ChatSession::unload()
 {
     m_service.unload();
     m_model.reset();
-    m_tokenizer.reset();
+    m_readerJob.cancel();
+    m_reader.reset();
     setState(State::NoModel);
     recount(false);
 }
@@ -125,6 +129,12 @@ void ChatSession::setQuestion(const QString& question)
     recountSoon();
 }
 
+void ChatSession::setSystem(const QString& system)
+{
+    m_system = system.trimmed().toStdString();
+    recountSoon();
+}
+
 void ChatSession::setSampling(const SamplingOptions& sampling)
 {
     m_sampling = sampling;
@@ -133,18 +143,20 @@ void ChatSession::setSampling(const SamplingOptions& sampling)
     Q_EMIT budgetChanged();
 }
 
-ChatPrompt ChatSession::prompt() const
+Conversation ChatSession::conversationFor(const std::string& question) const
 {
-    return promptFor(m_question);
-}
-
-ChatPrompt ChatSession::promptFor(const std::string& question) const
-{
-    std::vector<ChatTurn> turns;
-    for (const Turn& turn : m_turns) {
-        turns.push_back(turn.text);
+    Conversation conversation;
+    if (takesSystem()) {
+        conversation.system = m_system;
     }
-    return makePrompt(m_documents, turns, question);
+    for (const ChatDocument& document : m_documents) {
+        conversation.documents.push_back(document.text);
+    }
+    for (const Turn& turn : m_turns) {
+        conversation.turns.push_back(turn.text);
+    }
+    conversation.question = question;
+    return conversation;
 }
 
 std::optional<std::int64_t> ChatSession::documentTokens(int index) const
@@ -155,7 +167,7 @@ std::optional<std::int64_t> ChatSession::documentTokens(int index) const
 
 bool ChatSession::canAsk() const
 {
-    return m_state == State::Ready && m_tokenizer != nullptr && !m_question.empty();
+    return m_state == State::Ready && m_reader != nullptr && !m_question.empty();
 }
 
 void ChatSession::recountSoon()
@@ -171,42 +183,34 @@ void ChatSession::recount(bool thenSend)
         m_recount.start();
         return;
     }
-    if (!m_tokenizer) {
+    if (!m_reader) {
         m_budget = {};
+        m_preview.clear();
         m_documentTokens.clear();
         Q_EMIT budgetChanged();
         return;
     }
-    const auto work = [tokenizer = m_tokenizer,
-                       prompt = promptFor(thenSend ? m_asking : m_question),
-                       documents = m_documents](const ProgressCallback&) {
-        const auto count = [&tokenizer](const std::string& text) {
-            return static_cast<std::int64_t>(tokenizer->encode(text, true).size());
-        };
-        // Differences of counts of ever longer beginnings add up to the exact count of the whole.
-        Counts counts;
-        const std::int64_t read = prompt.documents.empty() ? 0 : count(prompt.documents);
-        const std::int64_t past =
-            prompt.history.empty() ? read : count(prompt.documents + prompt.history);
-        counts.budget.document = read;
-        counts.budget.history = past - read;
-        counts.budget.question = prompt.question.empty() ? 0 : count(prompt.whole()) - past;
-        for (const ChatDocument& document : documents) {
-            counts.documents.push_back(count(document.text));
-        }
-        return counts;
-    };
-    m_countJob.run(work, [this, thenSend](const Counts& counts) {
-        m_budget = counts.budget;
-        m_budget.context = m_model ? m_model->contextLength : 0;
-        m_budget.reserve = m_sampling.maxNewTokens;
-        m_documentTokens = counts.documents;
-        Q_EMIT documentsChanged();
-        Q_EMIT budgetChanged();
-        if (thenSend) {
-            send();
-        }
-    });
+    m_countJob.run(
+        [reader = m_reader, conversation = conversationFor(thenSend ? m_asking : m_question)](
+            const ProgressCallback&) { return countPrompt(*reader, conversation); },
+        [this, thenSend](const PromptCount& count) {
+            takeCount(count);
+            if (thenSend) {
+                send();
+            }
+        });
+}
+
+void ChatSession::takeCount(const PromptCount& count)
+{
+    m_countProblem.clear();
+    m_budget = count.budget;
+    m_budget.context = m_model ? m_model->contextLength : 0;
+    m_budget.reserve = m_sampling.maxNewTokens;
+    m_documentTokens = count.documents;
+    m_preview = count.preview;
+    Q_EMIT documentsChanged();
+    Q_EMIT budgetChanged();
 }
 
 void ChatSession::ask()
@@ -226,7 +230,7 @@ void ChatSession::send()
         Q_EMIT refused();
         return;
     }
-    const ChatRequest request{promptFor(m_asking).whole(), m_sampling};
+    const ChatRequest request{conversationFor(m_asking), m_sampling};
     m_turns.push_back({{m_asking, {}}, std::nullopt});
     m_prefill = {};
     Q_EMIT turnsChanged();

@@ -3,9 +3,7 @@
 
 #include "core/spec/run/services.h"
 #include "ui/background_job.h"
-#include "ui/chat/chat_prompt.h"
-#include "ui/config/model_card.h"
-#include "ui/widgets/token_gauge.h"
+#include "ui/chat/prompt_count.h"
 
 #include <QObject>
 #include <QTimer>
@@ -16,6 +14,12 @@
 
 namespace longlora::ui {
 
+/// A text the model reads before every question.
+struct ChatDocument {
+    std::string path;
+    std::string text; ///< UTF-8, whole
+};
+
 /// One conversation with one model about some texts: what is known of the model, what has been
 /// said, what is being said, and what a question would cost. The model lives behind ChatService.
 class ChatSession : public QObject {
@@ -25,7 +29,7 @@ public:
     enum class State { NoModel, Loading, Ready, Checking, Prefilling, Answering };
 
     struct Turn {
-        ChatTurn text;
+        ConversationTurn text;
         std::optional<ChatAnswered> stats; ///< empty while it is being answered, or after a failure
     };
 
@@ -37,6 +41,8 @@ public:
     void attach(const QStringList& files);
     void removeDocument(int index);
     void setQuestion(const QString& question);
+    /// What a chat model shall be like; a base model is not told.
+    void setSystem(const QString& system);
     void setSampling(const SamplingOptions& sampling);
     /// Asks the present question, unless the exact count says that it does not fit.
     void ask();
@@ -58,8 +64,10 @@ public:
     const SamplingOptions& sampling() const { return m_sampling; }
     const TokenBudget& budget() const { return m_budget; }
     const ChatPrefill& prefill() const { return m_prefill; }
-    /// What the present question would be sent as.
-    ChatPrompt prompt() const;
+    /// What was counted last, as text: what would be sent, or of a long prompt its ends.
+    const std::string& preview() const { return m_preview; }
+    /// Whether the model, as far as it is known, is told the system text.
+    bool takesSystem() const { return m_reader && !m_reader->format.isPlain(); }
 
 Q_SIGNALS:
     void stateChanged();
@@ -68,6 +76,7 @@ Q_SIGNALS:
     void turnsChanged();
     /// The last turn grew.
     void answerGrew();
+    /// Budget and preview.
     void budgetChanged();
     void prefillChanged();
     /// The question fits not; see budget().
@@ -78,12 +87,8 @@ Q_SIGNALS:
     void failed(const QString& what, const QString& why, const QString& hint);
 
 private:
-    struct Counts {
-        TokenBudget budget;
-        std::vector<std::int64_t> documents;
-    };
-
-    ChatPrompt promptFor(const std::string& question) const;
+    Conversation conversationFor(const std::string& question) const;
+    void takeCount(const PromptCount& count);
     void setState(State state);
     void drain();
     void handle(const ChatEvent& event);
@@ -96,19 +101,22 @@ private:
     State m_state = State::NoModel;
     QString m_folder;
     std::optional<ChatModelLoaded> m_model;
-    std::shared_ptr<const Tokenizer> m_tokenizer;
+    std::shared_ptr<const PromptReader> m_reader;
     std::vector<ChatDocument> m_documents;
     std::vector<std::int64_t> m_documentTokens;
     std::vector<Turn> m_turns;
+    std::string m_system;
     std::string m_question; ///< as typed so far
     std::string m_asking;   ///< being counted or answered
     SamplingOptions m_sampling;
     TokenBudget m_budget;
+    std::string m_preview;
+    QString m_countProblem; ///< told last, not to be told at every key
     ChatPrefill m_prefill;
 
     QTimer m_drain;
     QTimer m_recount;
-    BackgroundJob m_tokenizerJob;
+    BackgroundJob m_readerJob;
     BackgroundJob m_readJob;
     BackgroundJob m_countJob;
 };

@@ -160,7 +160,7 @@ void QuestionPanel::showPrompt()
     if (!m_promptButton->isChecked()) {
         return;
     }
-    const QString prompt = toQString(m_session.prompt().whole());
+    const QString prompt = toQString(m_session.preview());
     if (m_prompt->toPlainText() != prompt) {
         m_prompt->setPlainText(prompt);
         // The end is where the question stands.

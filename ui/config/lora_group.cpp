@@ -73,18 +73,18 @@ LoraGroup::LoraGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
 QWidget* LoraGroup::makeTargets()
 {
     auto* box = new QWidget(this);
-    auto* grid = new QGridLayout(box);
-    grid->setContentsMargins(0, 0, 0, 0);
-    int column = 0;
+    // As wide as the widest name, so that with large text the names wrap.
+    const int nameWidth = box->fontMetrics().horizontalAdvance(toQString("down_proj")) * 3 / 2;
+    auto* attention = new FlowGrid(nameWidth);
+    auto* others = new FlowGrid(nameWidth);
     for (const std::string& target : kAllTargets) {
         const QString name = toQString(target);
         auto* check = new QCheckBox(name, box);
         check->setObjectName(QLatin1String("lora.targets.") + name);
         check->setAccessibleName(tr("LoRA on %1").arg(name));
-        const bool isAttention = column < static_cast<int>(kAttentionTargets.size());
-        const int inRow =
-            isAttention ? column : column - static_cast<int>(kAttentionTargets.size());
-        grid->addWidget(check, isAttention ? 0 : 1, inRow);
+        const bool isAttention = std::find(kAttentionTargets.begin(), kAttentionTargets.end(),
+                                           target) != kAttentionTargets.end();
+        (isAttention ? attention : others)->addWidget(check);
         connect(check, &QCheckBox::toggled, this, [this] {
             std::vector<std::string> chosen;
             for (const QCheckBox* each : std::as_const(m_targets)) {
@@ -95,7 +95,6 @@ QWidget* LoraGroup::makeTargets()
             setTargets(chosen);
         });
         m_targets.append(check);
-        ++column;
     }
     auto* paper = named(new QPushButton(tr("LongLoRA (q, k, v, o)"), box), "loraPresetLongLora",
                         tr("Preset LongLoRA: query, key, value, output"));
@@ -103,12 +102,14 @@ QWidget* LoraGroup::makeTargets()
                       tr("Preset all linear layers"));
     connect(paper, &QPushButton::clicked, this, [this] { setTargets(kAttentionTargets); });
     connect(all, &QPushButton::clicked, this, [this] { setTargets(kAllTargets); });
-    auto* presets = new QHBoxLayout;
+    auto* presets = new FlowGrid(paper->sizeHint().width());
     presets->addWidget(paper);
     presets->addWidget(all);
-    presets->addStretch();
-    grid->addLayout(presets, 2, 0, 1, 5);
-    grid->setColumnStretch(4, 1);
+    auto* layout = new QVBoxLayout(box);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addLayout(attention);
+    layout->addLayout(others);
+    layout->addLayout(presets);
     return box;
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/config/run_draft.h"
 
+#include "core/spec/base/error.h"
+#include "core/spec/config/huggingface_cache.h"
+
 #include <algorithm>
 
 namespace longlora::ui {
@@ -8,6 +11,19 @@ namespace longlora::ui {
 namespace {
 
 constexpr std::size_t kUndoSteps = 200;
+
+/// Of a folder, or of a name in the Hugging Face cache.
+ModelCard readCard(const std::string& model)
+{
+    try {
+        return readModelCard(resolveModelFolder(model));
+    } catch (const Error& error) {
+        ModelCard card;
+        card.folder = model;
+        card.problems.push_back(error.describe());
+        return card;
+    }
+}
 
 } // namespace
 
@@ -70,8 +86,7 @@ void RunDraft::readModel()
         Q_EMIT modelRead();
         return;
     }
-    const std::filesystem::path folder = m_config.model;
-    m_modelJob.run([folder](const ProgressCallback&) { return readModelCard(folder); },
+    m_modelJob.run([model = m_config.model](const ProgressCallback&) { return readCard(model); },
                    [this](ModelCard card) {
                        m_card = std::move(card);
                        derive();

@@ -3,9 +3,9 @@
 
 #include "core/spec/config/config_issues.h"
 #include "core/spec/config/run_config.h"
+#include "core/spec/inspect/model_card.h"
 #include "core/spec/plan/memory_planner.h"
 #include "ui/background_job.h"
-#include "ui/config/model_card.h"
 
 #include <QObject>
 

@@ -82,7 +82,7 @@ void DataFilesModel::countNext()
     const auto next = std::find_if(m_rows.begin(), m_rows.end(),
                                    [this](const Row& row) { return summaryOf(row) == nullptr; });
     const std::optional<ModelCard>& card = m_draft.card();
-    if (next == m_rows.end() || !card || !card->config || !card->tokenizer) {
+    if (next == m_rows.end() || !card || !card->config) {
         return;
     }
     const auto work = [file = next->file, format = m_draft.config().data.format,

@@ -5,14 +5,15 @@
 #include "ui/chat/question_panel.h"
 #include "ui/chat/sampling_panel.h"
 #include "ui/chat/transcript_view.h"
+#include "ui/config/model_chooser.h"
 #include "ui/plots/plot_theme.h"
 #include "ui/text_format.h"
 #include "ui/widget_name.h"
 #include "ui/widgets/error_banner.h"
-#include "ui/widgets/path_edit.h"
 
 #include <QGroupBox>
 #include <QLabel>
+#include <QPlainTextEdit>
 #include <QPushButton>
 #include <QScrollArea>
 #include <QSplitter>
@@ -27,12 +28,13 @@ constexpr std::int64_t kSmallModel = 50'000'000;
 
 } // namespace
 
-ChatPage::ChatPage(ChatService& service, QWidget* parent)
+ChatPage::ChatPage(ChatService& service, ModelShelf& shelf, QWidget* parent)
     : QWidget(parent)
     , m_session(service)
-    , m_folder(new PathEdit(PathEdit::Kind::ExistingFolder, "chatModel", tr("Model folder"), this))
+    , m_folder(new ModelChooser(shelf, "chatModel", tr("Model folder"), this))
     , m_load(named(new QPushButton(this), "chatLoad", tr("Load or unload the model")))
     , m_model(named(new QLabel(this), "chatModelInfo", tr("About the model")))
+    , m_system(named(new QPlainTextEdit(this), "chatSystem", tr("System prompt")))
     , m_note(named(new QLabel(this), "chatNote", tr("What to expect")))
     , m_banner(new ErrorBanner("chatProblem", this))
     , m_question(new QuestionPanel(m_session, this))
@@ -55,7 +57,8 @@ ChatPage::ChatPage(ChatService& service, QWidget* parent)
     layout->setContentsMargins(12, 10, 12, 10);
     layout->addWidget(m_splitter);
 
-    connect(m_folder, &PathEdit::pathChanged, this, &ChatPage::loadModel);
+    connect(m_folder, &ModelChooser::pathChanged, this, &ChatPage::loadModel);
+    connect(m_folder, &ModelChooser::fileChosen, this, &ChatPage::openRequested);
     connect(m_load, &QPushButton::clicked, this, [this] {
         m_session.state() == ChatSession::State::NoModel ? loadModel(m_folder->path())
                                                          : m_session.unload();
@@ -84,10 +87,23 @@ QWidget* ChatPage::makeSide()
     auto* layout = new QVBoxLayout(side);
     layout->setContentsMargins(0, 0, 8, 0);
     layout->addWidget(model);
+    layout->addWidget(makeSystem(side));
     layout->addWidget(new DocumentPanel(m_session, side));
     layout->addWidget(new SamplingPanel(m_session, side));
     layout->addStretch();
     return side;
+}
+
+QWidget* ChatPage::makeSystem(QWidget* parent)
+{
+    auto* box = new QGroupBox(tr("System prompt"), parent);
+    m_system->setTabChangesFocus(true);
+    m_system->setFixedHeight(m_system->fontMetrics().height() * 4);
+    connect(m_system, &QPlainTextEdit::textChanged, this,
+            [this] { m_session.setSystem(m_system->toPlainText()); });
+    auto* layout = new QVBoxLayout(box);
+    layout->addWidget(m_system);
+    return box;
 }
 
 QWidget* ChatPage::makeConversation()
@@ -128,9 +144,21 @@ void ChatPage::setNote(const QString& note)
     m_note->setVisible(!note.isEmpty());
 }
 
-void ChatPage::setRecentModels(const QStringList& folders)
+QString ChatPage::formatText(const ChatModelLoaded& model)
 {
-    m_folder->setSuggestions(folders);
+    if (!model.templateProblem.empty()) {
+        return tr("Its chat template cannot be used, so it goes on with your text as it is: %1")
+            .arg(toQString(model.templateProblem));
+    }
+    if (model.isBaseModel) {
+        return tr("A base model: it goes on with your text, it does not answer instructions. "
+                  "Write the beginning of the answer.");
+    }
+    return model.templateStyle == "its own"
+               ? tr("A chat model: your question is written with the chat template that came "
+                    "with it.")
+               : tr("A chat model: your question is written with its chat template (%1).")
+                     .arg(toQString(model.templateStyle));
 }
 
 QString ChatPage::modelText() const
@@ -144,11 +172,7 @@ QString ChatPage::modelText() const
     QString text = tr("%1 parameters, %2 tokens of context.")
                        .arg(shortCountText(static_cast<double>(model->parameters)),
                             countText(model->contextLength));
-    text += u' ' + (model->isBaseModel
-                        ? tr("A base model: it goes on with your text, it does not answer "
-                             "instructions. Write the beginning of the answer.")
-                        : tr("A chat model; its template is not applied here: it is given the "
-                             "text as the prompt preview shows it."));
+    text += u' ' + formatText(*model);
     if (model->parameters < kSmallModel) {
         text += u' ' + tr("So small a model can find and repeat what stands in the text, "
                           "not reason about it.");
@@ -163,6 +187,10 @@ void ChatPage::showState()
     m_load->setText(loaded ? tr("&Unload") : tr("&Load"));
     m_load->setEnabled(!m_session.isBusy() && !m_folder->path().isEmpty());
     m_folder->setEnabled(!m_session.isBusy());
+    m_system->setEnabled(!m_session.model() || m_session.takesSystem());
+    m_system->setPlaceholderText(m_system->isEnabled()
+                                     ? tr("What the model shall be like; may stay empty")
+                                     : tr("A base model is not told"));
     if (m_session.model() && m_announced != m_session.folder()) {
         m_announced = m_session.folder();
         Q_EMIT modelLoaded(m_announced);

@@ -21,19 +21,20 @@
 
 namespace longlora::ui {
 
-ConfigurePage::ConfigurePage(DeviceService& device, QWidget* parent)
+ConfigurePage::ConfigurePage(DeviceService& device, ModelShelf& shelf, QWidget* parent)
     : QWidget(parent)
+    , m_shelf(shelf)
     , m_form(new ConfigForm(m_draft, this))
     , m_consequences(new ConsequencesPanel(m_draft, *m_form, this))
+    , m_scroll(named(new QScrollArea(this), "configureForm", tr("Options of the run")))
     , m_splitter(named(new QSplitter(this), "configureSplitter", tr("Form and consequences")))
 {
-    auto* scroll = named(new QScrollArea(this), "configureForm", tr("Options of the run"));
-    scroll->setWidget(makeForm());
-    scroll->setWidgetResizable(true);
-    scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAsNeeded);
+    m_scroll->setWidget(makeForm());
+    m_scroll->setWidgetResizable(true);
+    m_scroll->setFrameShape(QFrame::NoFrame);
+    m_scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAsNeeded);
 
-    m_splitter->addWidget(scroll);
+    m_splitter->addWidget(m_scroll);
     m_splitter->addWidget(m_consequences);
     m_splitter->setStretchFactor(0, 3);
     m_splitter->setStretchFactor(1, 2);
@@ -56,10 +57,11 @@ QWidget* ConfigurePage::makeForm()
     auto* layout = new QVBoxLayout(content);
     layout->setContentsMargins(0, 0, 8, 0);
     layout->setSpacing(12);
-    m_model = new ModelGroup(m_draft, *m_form, content);
+    auto* model = new ModelGroup(m_draft, *m_form, m_shelf, content);
+    connect(model, &ModelGroup::openRequested, this, &ConfigurePage::openRequested);
     auto* dataGroup = new DataGroup(m_draft, *m_form, content);
     m_files = &dataGroup->files();
-    layout->addWidget(m_model);
+    layout->addWidget(model);
     layout->addWidget(new ContextGroup(m_draft, *m_form, content));
     layout->addWidget(new LoraGroup(m_draft, *m_form, content));
     layout->addWidget(dataGroup);
@@ -69,14 +71,15 @@ QWidget* ConfigurePage::makeForm()
     return content;
 }
 
+void ConfigurePage::showModel(const QString& folder)
+{
+    m_draft.edit([&](RunConfig& config) { config.model = folder.toStdString(); });
+    m_scroll->ensureVisible(0, 0);
+}
+
 void ConfigurePage::addTrainingFile(const QString& file)
 {
     m_files->addFiles({file}, false);
-}
-
-void ConfigurePage::setRecentModels(const QStringList& folders)
-{
-    m_model->setSuggestions(folders);
 }
 
 void ConfigurePage::setObstacle(const QString& obstacle)

@@ -14,25 +14,28 @@ namespace longlora::ui {
 class ConfigForm;
 class ConsequencesPanel;
 class DataFilesModel;
-class ModelGroup;
+class ModelShelf;
 
 /// A run is put together here: the form on the left, its consequences always visible on the right.
 class ConfigurePage : public QWidget {
     Q_OBJECT
 
 public:
-    /// `device` is measured once, in the background, and outlives the page.
-    explicit ConfigurePage(DeviceService& device, QWidget* parent = nullptr);
+    /// `device` is measured once, in the background; both outlive the page.
+    ConfigurePage(DeviceService& device, ModelShelf& shelf, QWidget* parent = nullptr);
 
     RunDraft& draft() { return m_draft; }
     QSplitter& splitter() { return *m_splitter; }
+    /// Takes the model into the configuration and its card into view.
+    void showModel(const QString& folder);
     void addTrainingFile(const QString& file);
-    void setRecentModels(const QStringList& folders);
     /// Why no run can be started now; empty: one can.
     void setObstacle(const QString& obstacle);
 
 Q_SIGNALS:
     void startRequested();
+    /// The user chose a file that is no model folder yet.
+    void openRequested(const QString& file);
     /// Something worth a line in the status bar.
     void notice(const QString& text);
 
@@ -40,12 +43,13 @@ private:
     QWidget* makeForm();
     void copyCommand();
 
+    ModelShelf& m_shelf;
     RunDraft m_draft;
     BackgroundJob m_measuring;
     ConfigForm* m_form;
-    ModelGroup* m_model = nullptr;
     DataFilesModel* m_files = nullptr;
     ConsequencesPanel* m_consequences;
+    QScrollArea* m_scroll;
     QSplitter* m_splitter;
 };
 

@@ -60,9 +60,11 @@ HomePage::HomePage(RunTableModel& runs, bool hasDemo, QWidget* parent)
     left->addSpacing(16);
     left->addWidget(makeMachine());
     left->addStretch();
-    left->addWidget(makeNote(tr("Drop a model folder, an adapter, a run folder or a text document "
-                                "anywhere in this window: it opens on the page it belongs to."),
-                             this));
+    left->addWidget(
+        makeNote(tr("Drop a model folder, a GGUF file, an adapter, a run folder or a text "
+                    "document anywhere in this window: it opens on the page it belongs "
+                    "to."),
+                 this));
 
     auto* layout = new QHBoxLayout(this);
     layout->setContentsMargins(28, 24, 28, 20);

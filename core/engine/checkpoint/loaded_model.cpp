@@ -63,6 +63,11 @@ bool LoadedModel::hasTokenizer() const
     return m_parts->tokenizer != nullptr;
 }
 
+const std::filesystem::path& LoadedModel::folder() const
+{
+    return m_parts->folder;
+}
+
 const DecoderModel& LoadedModel::decoder() const
 {
     return m_parts->model;

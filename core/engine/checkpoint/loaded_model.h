@@ -32,6 +32,7 @@ public:
     /// Throws: DataError if the folder has no tokenizer; FormatError if it cannot be read.
     const Tokenizer& tokenizer() const;
     bool hasTokenizer() const;
+    const std::filesystem::path& folder() const;
     const DecoderModel& decoder() const;
     /// Replaces the rotary embedding, e.g. to measure what interpolation alone does.
     void setRope(const RopeScaling& rope);

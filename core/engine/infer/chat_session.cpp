@@ -4,7 +4,7 @@
 #include "core/engine/checkpoint/loaded_model.h"
 #include "core/engine/infer/generator.h"
 #include "core/spec/base/error.h"
-#include "core/spec/base/json_object.h"
+#include "core/spec/text/prompt_format.h"
 
 #include <c10/util/Exception.h>
 
@@ -12,8 +12,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <fstream>
-#include <iterator>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -29,21 +27,6 @@ struct LoadCommand {
 };
 struct UnloadCommand {};
 using Command = std::variant<LoadCommand, ChatRequest, UnloadCommand>;
-
-/// A model without a chat template has not learned to converse.
-bool hasChatTemplate(const std::filesystem::path& folder)
-{
-    if (std::filesystem::exists(folder / "chat_template.jinja")) {
-        return true;
-    }
-    const std::filesystem::path file = folder / "tokenizer_config.json";
-    std::ifstream stream(file, std::ios::binary);
-    const std::string text(std::istreambuf_iterator<char>(stream), {});
-    // Some folders list every special token there: larger than the usual bound.
-    return !text.empty() &&
-           JsonObject::parse(text, file.string(), {.bytes = std::size_t{16} << 20, .depth = 32})
-               .has("chat_template");
-}
 
 /// What is being thrown, in the user's words. Called inside a catch block.
 ChatFailed describeFailure()
@@ -189,14 +172,16 @@ private:
         options.model = folder;
         LoadedModel model(options, goOn);
         model.tokenizer(); // a model that cannot read is no use here, and says so now
-        const bool isBaseModel = !hasChatTemplate(folder);
+        m_format = PromptFormat::readOrPlain(folder);
         m_model.emplace(std::move(model));
         m_generator.emplace(*m_model);
         const ModelConfig& config = m_model->config();
         post(ChatModelLoaded{.folder = folder.string(),
                              .contextLength = config.contextLength(),
                              .parameters = config.parameterCount(),
-                             .isBaseModel = isBaseModel});
+                             .isBaseModel = m_format.isPlain() && m_format.problem().empty(),
+                             .templateStyle = m_format.style(),
+                             .templateProblem = m_format.problem()});
     }
 
     void answer(const ChatRequest& request, std::uint64_t number)
@@ -226,8 +211,8 @@ private:
             }
             return !isGivenUp();
         };
-        const GenerationResult result =
-            m_generator->generate(request.prompt, request.sampling, onPrefill, onText);
+        const GenerationResult result = m_generator->generate(request.conversation, m_format,
+                                                              request.sampling, onPrefill, onText);
         post(ChatAnswered{.promptTokens = result.promptTokens,
                           .newTokens = result.newTokens,
                           .prefillSeconds = result.prefillSeconds,
@@ -238,6 +223,7 @@ private:
     // Used by the worker only.
     std::optional<LoadedModel> m_model;
     std::optional<Generator> m_generator;
+    PromptFormat m_format;
 
     std::mutex m_mutex;
     std::condition_variable_any m_wake;

@@ -8,6 +8,7 @@
 #include "core/engine/model/decoder_model.h"
 #include "core/spec/base/error.h"
 #include "core/spec/base/units.h"
+#include "core/spec/config/generation_config.h"
 
 #include <fmt/format.h>
 
@@ -120,14 +121,14 @@ Generator::State::State(const LoadedModel& loaded)
     , forward(loaded.decoder())
     , choices(static_cast<std::size_t>(loaded.decoder().lmHead.size(0)))
 {
-    for (const std::int64_t id : model.config().eosTokenIds) {
-        endIds.push_back(static_cast<TokenId>(id));
-    }
+    const auto add = [this](std::int64_t id) { endIds.push_back(static_cast<TokenId>(id)); };
+    std::ranges::for_each(model.config().eosTokenIds, add);
+    std::ranges::for_each(readGenerationEndIds(model.folder()), add);
     if (model.hasTokenizer()) {
         const Tokenizer& tokenizer = model.tokenizer();
         choices = std::min(choices, static_cast<std::size_t>(tokenizer.vocabularySize()));
-        if (endIds.empty() && tokenizer.eosId()) {
-            endIds.push_back(*tokenizer.eosId());
+        if (tokenizer.eosId()) {
+            add(*tokenizer.eosId());
         }
     }
 }
@@ -163,6 +164,13 @@ GenerationResult Generator::generate(const std::vector<TokenId>& prompt,
                                      const SamplingOptions& options,
                                      const ProgressCallback& onPrefill, const TextCallback& onText)
 {
+    return generate(prompt, options, std::nullopt, onPrefill, onText);
+}
+
+GenerationResult Generator::generate(const std::vector<TokenId>& prompt,
+                                     const SamplingOptions& options, std::optional<TokenId> turnEnd,
+                                     const ProgressCallback& onPrefill, const TextCallback& onText)
+{
     m_state->requireAnswerable(prompt, options);
     const auto promptTokens = static_cast<std::int64_t>(prompt.size());
     Sampler sampler(options);
@@ -184,7 +192,7 @@ GenerationResult Generator::generate(const std::vector<TokenId>& prompt,
     std::int64_t decoded = 0;
     while (result.finishReason.empty()) {
         const TokenId id = m_state->draw(sampler, logits);
-        if (m_state->isEnd(id)) {
+        if (m_state->isEnd(id) || id == turnEnd) {
             result.finishReason = "stop";
             break;
         }
@@ -216,16 +224,25 @@ GenerationResult Generator::generate(const std::vector<TokenId>& prompt,
 GenerationResult Generator::generate(const std::string& prompt, const SamplingOptions& options,
                                      const ProgressCallback& onPrefill, const TextCallback& onText)
 {
+    Conversation conversation;
+    conversation.question = prompt;
+    return generate(conversation, PromptFormat(), options, onPrefill, onText);
+}
+
+GenerationResult Generator::generate(const Conversation& conversation, const PromptFormat& format,
+                                     SamplingOptions options, const ProgressCallback& onPrefill,
+                                     const TextCallback& onText)
+{
+    const Tokenizer& tokenizer = m_state->model.tokenizer();
+    const std::string prompt = format.write(conversation);
     if (prompt.empty()) {
         throw emptyPrompt();
     }
-    const Tokenizer& tokenizer = m_state->model.tokenizer();
-    std::vector<TokenId> ids = tokenizer.encode(prompt, true);
-    // A chat template writes its BOS into the text.
-    if (ids.size() > 1 && ids[0] == tokenizer.bosId() && ids[1] == tokenizer.bosId()) {
-        ids.erase(ids.begin());
+    const TurnEnd end = format.turnEnd(tokenizer);
+    if (!end.text.empty()) {
+        options.stop.push_back(end.text);
     }
-    return generate(ids, options, onPrefill, onText);
+    return generate(format.encode(prompt, tokenizer), options, end.id, onPrefill, onText);
 }
 
 } // namespace longlora

@@ -3,11 +3,13 @@
 
 #include "core/spec/base/progress.h"
 #include "core/spec/run/services.h"
+#include "core/spec/text/prompt_format.h"
 #include "core/spec/text/tokenizer.h"
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +33,8 @@ struct GenerationResult {
 /// prompt that begins like the last one (same document) reads only what is new.
 class Generator {
 public:
-    /// `model` outlives this.
+    /// `model` outlives this. An answer ends at the ids that config.json, generation_config.json
+    /// and the tokenizer name as the end. Throws: FormatError if those files cannot be read.
     explicit Generator(const LoadedModel& model);
     ~Generator();
 
@@ -48,8 +51,16 @@ public:
                               const ProgressCallback& onPrefill, const TextCallback& onText);
     GenerationResult generate(const std::string& prompt, const SamplingOptions& options,
                               const ProgressCallback& onPrefill, const TextCallback& onText);
+    /// Answers `conversation`, written in `format`, up to the end of the model's turn.
+    GenerationResult generate(const Conversation& conversation, const PromptFormat& format,
+                              SamplingOptions options, const ProgressCallback& onPrefill,
+                              const TextCallback& onText);
 
 private:
+    GenerationResult generate(const std::vector<TokenId>& prompt, const SamplingOptions& options,
+                              std::optional<TokenId> turnEnd, const ProgressCallback& onPrefill,
+                              const TextCallback& onText);
+
     struct State;
     std::unique_ptr<State> m_state;
 };

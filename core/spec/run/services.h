@@ -5,8 +5,10 @@
 #include "core/spec/config/run_config.h"
 #include "core/spec/events/event_sink.h"
 #include "core/spec/plan/memory_planner.h"
+#include "core/spec/run/conversion_service.h"
 #include "core/spec/run/merge_service.h"
 #include "core/spec/run/run_control.h"
+#include "core/spec/text/conversation.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -44,7 +46,9 @@ struct ChatModelLoaded {
     std::string folder;
     std::int64_t contextLength = 0; ///< tokens
     std::int64_t parameters = 0;
-    bool isBaseModel = true; ///< no chat template: plain completion
+    bool isBaseModel = true;     ///< no chat template: plain completion
+    std::string templateStyle;   ///< what PromptFormat::style() says; empty: plain completion
+    std::string templateProblem; ///< why there is plain completion though there is a template
 };
 struct ChatPrefill {
     std::int64_t done = 0; ///< tokens
@@ -67,9 +71,9 @@ struct ChatFailed {
 };
 using ChatEvent = std::variant<ChatModelLoaded, ChatPrefill, ChatText, ChatAnswered, ChatFailed>;
 
-/// One question to a model.
+/// One question to a model. Whoever has the model writes it in the model's format.
 struct ChatRequest {
-    std::string prompt; ///< the whole text before the answer, template applied
+    Conversation conversation;
     SamplingOptions sampling;
 };
 
@@ -101,6 +105,7 @@ struct Services {
     ChatService& chat;
     MergeService& merge;
     DeviceService& device;
+    ConversionService& conversion;
 };
 
 } // namespace longlora
