@@ -47,10 +47,10 @@ ExitStatus inspectPath(const std::string& path, Console& console)
 void addInspectCommand(CLI::App& parent, Action& chosen)
 {
     const auto path = std::make_shared<std::string>();
-    CLI::App* command = addCommand(
-        parent, chosen, "inspect",
-        "what a model, adapter, run, tokenizer or file is, and what is wrong with it",
-        [path](Console& console) { return inspectPath(*path, console); });
+    CLI::App* command =
+        addCommand(parent, chosen, "inspect",
+                   "what a model, adapter, run, tokenizer or file is, and what is wrong with it",
+                   [path](Console& console) { return inspectPath(*path, console); });
     addText(*command, {"PATH", "", "folder, file, or name of a model in the local cache"}, *path)
         ->required();
 }
