@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/conversion_service.h"
 
-#include "core/spec/base/error.h"
+#include "core/engine/checkpoint/gguf_import.h"
 
 namespace longlora::app {
 
 namespace {
 
-class NoConversion : public ConversionService {
+class GgufConversion : public ConversionService {
 public:
-    ConversionReport importGguf(const ImportRequest& request, const ProgressCallback&) override
+    ConversionReport importGguf(const ImportRequest& request,
+                                const ProgressCallback& progress) override
     {
-        throw ConfigError(request.file.string() + " cannot be imported: this version reads no GGUF",
-                          "Get the model as a Hugging Face folder with safetensors.");
+        return longlora::importGguf({request.file, request.output, request.dtype}, progress);
     }
 };
 
@@ -20,7 +20,7 @@ public:
 
 std::unique_ptr<ConversionService> makeConversionService()
 {
-    return std::make_unique<NoConversion>();
+    return std::make_unique<GgufConversion>();
 }
 
 } // namespace longlora::app

@@ -46,6 +46,8 @@ void addCommands(CLI::App& program, Action& chosen)
     addEvaluatePerplexityCommand(*evaluate, chosen);
     addEvaluatePasskeyCommand(*evaluate, chosen);
     addMergeCommand(program, chosen);
+    addImportCommands(program, chosen);
+    addExportCommands(program, chosen);
     addGenerateCommand(program, chosen);
     addChatCommand(program, chosen);
     addTokenizeCommand(program, chosen);

@@ -36,7 +36,9 @@ ExitStatus inspectPath(const std::string& path, Console& console)
     }
     console.finish(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     if (!result.problems.empty()) {
-        console.note("longlora: " + result.problems.front());
+        const std::string& problem = result.problems.front();
+        const bool namesPath = problem.find(path) != std::string::npos;
+        console.note("longlora: " + (namesPath ? problem : path + ": " + problem));
         return ExitStatus::Data;
     }
     return ExitStatus::Done;

@@ -4,7 +4,8 @@
 #include "core/engine/checkpoint/adapter.h"
 #include "core/engine/checkpoint/base_model.h"
 #include "core/engine/checkpoint/finite_check.h"
-#include "core/engine/checkpoint/safetensors.h"
+#include "core/engine/checkpoint/gguf/gguf_inspection.h"
+#include "core/engine/checkpoint/tensor_file.h"
 #include "core/spec/base/error.h"
 #include "core/spec/config/huggingface_cache.h"
 #include "core/spec/inspect/adapter_base.h"
@@ -15,6 +16,9 @@
 #include "core/spec/run/run_list.h"
 
 #include <ATen/Tensor.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 #include <set>
@@ -77,6 +81,9 @@ Inspection inspectAdapter(const fs::path& folder)
         result.add("smallest_rank", ranks.empty() ? std::int64_t{0} : *ranks.begin());
         result.add("largest_rank", ranks.empty() ? std::int64_t{0} : *ranks.rbegin());
         result.add("whole_weights", std::ssize(adapter.replaced));
+        if (!adapter.unknownKeys.empty()) {
+            result.add("ignored_keys", fmt::format("{}", fmt::join(adapter.unknownKeys, ", ")));
+        }
         if (adapter.origin) {
             result.add("context", adapter.origin->contextLength);
             result.add("rope", describeRope(adapter.origin->rope));
@@ -132,12 +139,13 @@ Inspection inspectRun(const fs::path& folder)
     return result;
 }
 
-Inspection inspectSafetensors(const fs::path& file, const ProgressCallback& progress)
+/// Every number of a file of tensors.
+Inspection inspectTensors(const fs::path& file, std::string kind, const ProgressCallback& progress)
 {
     Inspection result;
-    result.kind = "safetensors";
+    result.kind = std::move(kind);
     result.collect([&] {
-        const SafetensorsFile tensors = SafetensorsFile::open(file);
+        const TensorFile tensors = TensorFile::open(file);
         std::map<std::string, std::int64_t> numbersOf; // by dtype
         std::int64_t numbers = 0;
         std::int64_t done = 0;
@@ -162,6 +170,9 @@ Inspection inspectSafetensors(const fs::path& file, const ProgressCallback& prog
 
 [[noreturn]] void refuseUnknown(const fs::path& path)
 {
+    if (fs::exists(path) && !fs::is_directory(path) && !fs::is_regular_file(path)) {
+        throw DataError(path.string() + " is not a regular file", "Name a file or a folder.");
+    }
     if (fs::is_directory(path)) {
         throw DataError(path.string() + " is neither a model (config.json), an adapter "
                                         "(adapter_config.json), a run (run.json) nor a tokenizer");
@@ -187,15 +198,17 @@ Inspection inspect(const std::string& folderOrFile, const ProgressCallback& prog
     case PathKind::Tokenizer:
         return inspectTokenizer(path);
     case PathKind::Safetensors:
-        return inspectSafetensors(path, progress);
+        return inspectTensors(path, "safetensors", progress);
+    case PathKind::PytorchBin:
+        return inspectTensors(path, "PyTorch file", progress);
+    case PathKind::Gguf:
+        return inspectGguf(path);
     case PathKind::TokenFile:
         return inspectTokenFile(path);
     case PathKind::Jsonl:
         return inspectJsonl(path, progress);
     case PathKind::Text:
         return inspectText(path);
-    case PathKind::Gguf:
-    case PathKind::PytorchBin:
     case PathKind::Missing:
     case PathKind::Unknown:
         break;

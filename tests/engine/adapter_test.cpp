@@ -95,7 +95,8 @@ INSTANTIATE_TEST_SUITE_P(
     Peft, GoldenAdapter,
     testing::Values(std::pair("llama-gqa-llama3", "gqa-plain"), std::pair("llama-yarn", "patterns"),
                     std::pair("mistral-gqa", "lora-only"), std::pair("qwen2", "tied-base"),
-                    std::pair("qwen3", "qwen3-norms"), std::pair("gpt-neox", "neox")),
+                    std::pair("qwen3", "qwen3-norms"), std::pair("gpt-neox", "neox"),
+                    std::pair("llama-mha", "longlora-bin")),
     [](const auto& item) {
         std::string name = item.param.second;
         std::replace(name.begin(), name.end(), '-', '_');
@@ -186,7 +187,11 @@ TEST(AdapterIn, OtherMathematicsIsRefusedByName)
         {"loftq_config", {{"loftq_bits", 4}}},
         {"layer_replication", {{0, 2}}},
         {"target_parameters", {"w"}},
-        {"trainable_token_indices", {5}},
+        {"trainable_token_indices", {5, 5}},
+        {"arrow_config", {{"x", 1}}},
+        {"lora_ga_config", {{"x", 1}}},
+        {"monteclora_config", {{"x", 1}}},
+        {"megatron_config", {{"x", 1}}},
         {"bias", "lora_only"},
         {"init_lora_weights", "pissa"},
         {"init_lora_weights_2", nullptr},
@@ -202,9 +207,16 @@ TEST(AdapterIn, OtherMathematicsIsRefusedByName)
             EXPECT_TRUE(holds(message, "key " + key)) << key << ": " << message;
         }
     }
-    EditedAdapter olora;
-    olora.config()["init_lora_weights"] = "olora";
-    EXPECT_TRUE(holds(olora.refusal(), "olora"));
+    for (const std::string start : {"olora", "pissa_niter_4", "corda", "loftq", "lora_ga"}) {
+        EditedAdapter adapter;
+        adapter.config()["init_lora_weights"] = start;
+        EXPECT_TRUE(holds(adapter.refusal(), start)) << start;
+    }
+    for (const std::string bias : {"all", "lora_only"}) {
+        EditedAdapter adapter;
+        adapter.config()["bias"] = bias;
+        EXPECT_TRUE(holds(adapter.refusal(), "key bias: \"" + bias)) << adapter.refusal();
+    }
 }
 
 TEST(AdapterIn, TensorsOfOtherMathematicsAreRefusedByName)
@@ -212,9 +224,9 @@ TEST(AdapterIn, TensorsOfOtherMathematicsAreRefusedByName)
     for (const std::string key :
          {"model.layers.0.self_attn.q_proj.lora_magnitude_vector.weight",
           "model.layers.0.self_attn.q_proj.lora_magnitude_vector",
-          "model.layers.0.self_attn.q_proj.lora_B.bias", "model.embed_tokens.lora_embedding_A",
-          "model.embed_tokens.base_layer.weight",
-          "model.embed_tokens.token_adapter.trainable_tokens_delta",
+          "model.layers.0.self_attn.q_proj.lora_B.bias", "model.embed_tokens.lora_embedding_C",
+          "model.embed_tokens.lora_embedding_A.weight", "model.embed_tokens.base_layer.bias",
+          "model.embed_tokens.token_adapter.other", "model.layers.0.self_attn.q_proj.base_layer",
           "model.layers.0.self_attn.q_proj.bias", "model.layers.0.a.lora_A.b.c.weight",
           "model.layers.0.self_attn.q_proj.modules_to_save.bias",
           "model.layers.0.input_layernorm.lora_A.bias"}) {
@@ -277,8 +289,31 @@ TEST(AdapterIn, FolderWithoutAdapterSaysWhatToDo)
     EXPECT_THROW(readAdapter(folder.path()), DataError);
     copyGolden("adapters/gqa-plain", folder.path());
     fs::rename(folder.path() / "adapter_model.safetensors", folder.path() / "adapter_model.bin");
+    EXPECT_TRUE(holds(messageOf<FormatError>([&] { readAdapter(folder.path()); }),
+                      "adapter_model.bin, offset 0: is no archive of PyTorch"));
+    fs::remove(folder.path() / "adapter_model.bin");
     EXPECT_TRUE(holds(messageOf<DataError>([&] { readAdapter(folder.path()); }),
-                      "save the adapter as safetensors"));
+                      "neither adapter_model.safetensors nor adapter_model.bin"));
+}
+
+TEST(AdapterIn, AdaptersInSubFoldersAreNamed)
+{
+    const TemporaryFolder folder;
+    copyGolden("adapters/lora-only", folder.path() / "style");
+    copyGolden("adapters/lora-only", folder.path() / "long");
+    fs::create_directory(folder.path() / "other");
+    const std::string message = messageOf<DataError>([&] { readAdapter(folder.path()); });
+    EXPECT_TRUE(holds(message, "holds adapters: long, style")) << message;
+    EXPECT_EQ(readAdapter(folder.path() / "style").pairs.size(),
+              readAdapter(golden("adapters/lora-only")).pairs.size());
+}
+
+TEST(AdapterIn, KeysThatPeftDoesNotKnowEitherAreNoted)
+{
+    EditedAdapter adapter;
+    EXPECT_TRUE(adapter.read().unknownKeys.empty()) << "all of PEFT 0.21 are known";
+    adapter.config()["colour"] = "blue";
+    EXPECT_EQ(adapter.read().unknownKeys, std::vector<std::string>{"colour"});
 }
 
 /// gqa-plain as our own trainer would describe it.

@@ -166,7 +166,7 @@ TEST(BaseModel, FolderWithoutWeightsSaysWhatToDo)
     fs::remove(folder.path() / "model.safetensors");
     EXPECT_TRUE(holds(refusal(folder.path()), "There are no weights in"));
     test::writeBytes(folder.path() / "pytorch_model.bin", "pickle");
-    EXPECT_TRUE(holds(refusal(folder.path()), "convert the model to safetensors"));
+    EXPECT_TRUE(holds(refusal(folder.path()), "pytorch_model.bin, offset 0"));
 }
 
 TEST(BaseModel, TruncatedFileIsRefusedByName)

@@ -2,6 +2,7 @@
 #include "core/engine/checkpoint/adapter.h"
 #include "core/engine/checkpoint/adapter_origin.h"
 #include "core/engine/checkpoint/base_model.h"
+#include "core/engine/checkpoint/gguf_import.h"
 #include "core/engine/checkpoint/loaded_model.h"
 #include "core/engine/checkpoint/merge.h"
 #include "core/engine/model/forward.h"
@@ -153,6 +154,33 @@ INSTANTIATE_TEST_SUITE_P(Trainings, GoldenMerge,
                          [](const auto& item) {
                              return item.index == 0 ? "GqaLlama3" : "MhaExtended";
                          });
+
+TEST_P(GoldenMerge, AsGgufHoldsTheSameWeights)
+{
+    const fs::path base = golden("models/" + GetParam().base), adapter = m_folder.path() / "adapter";
+    MergeRequest request{base, adapter, m_folder.path() / "model.gguf", "fp32", true};
+    request.format = MergeFormat::Gguf;
+    const MergeReport report = mergeAdapter(request, {});
+    EXPECT_TRUE(report.verified);
+    EXPECT_TRUE(report.rereadEqual);
+    EXPECT_EQ(report.bytes, static_cast<double>(fs::file_size(request.output)));
+    importGguf({request.output, m_folder.path() / "fp32", "fp32"}, {});
+    EXPECT_LT(largestDifference("fp32"), 1e-6);
+    const ModelConfig imported = readModelConfig(m_folder.path() / "fp32");
+    EXPECT_EQ(describeRope(imported.rope), report.rope);
+    // Nothing else is left of the folder that the file was made of.
+    EXPECT_EQ(std::distance(fs::directory_iterator(m_folder.path()), fs::directory_iterator()), 3);
+}
+
+TEST(Merge, RefusesWhatGgufCannotSayBeforeItReadsAWeight)
+{
+    const TemporaryFolder folder;
+    MergeRequest request{golden("models/llama-dynamic"), {}, folder.path() / "model.gguf", "f16"};
+    request.format = MergeFormat::Gguf;
+    const std::string message = messageOf<DataError>([&] { mergeAdapter(request, {}); });
+    EXPECT_TRUE(holds(message, "dynamic")) << message;
+    EXPECT_TRUE(fs::is_empty(folder.path()));
+}
 
 TEST(Merge, TiedBaseIsUntiedByATrainedEmbedding)
 {

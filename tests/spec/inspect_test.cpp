@@ -134,7 +134,8 @@ TEST(ModelCard, SaysWhatIsMissingAndWhatToDo)
     fs::remove(model / "model-00003-of-00005.safetensors");
     ModelCard card = readModelCard(model);
     EXPECT_FALSE(card.isUsable());
-    EXPECT_TRUE(hasLine(card.problems, "1 of 5 weight files are missing "
+    EXPECT_TRUE(hasLine(card.problems, "1 of 5 weight files named by "
+                                       "model.safetensors.index.json are missing "
                                        "(model-00003-of-00005.safetensors)"));
     fs::remove(model / "model.safetensors.index.json");
     EXPECT_TRUE(hasLine(readModelCard(model).problems, "the weights are missing"));

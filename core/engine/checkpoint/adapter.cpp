@@ -2,89 +2,43 @@
 #include "core/engine/checkpoint/adapter.h"
 
 #include "core/engine/checkpoint/adapter_origin.h"
+#include "core/engine/checkpoint/adapter_tensors.h"
 #include "core/engine/checkpoint/finite_check.h"
 #include "core/engine/checkpoint/peft_config.h"
-#include "core/engine/checkpoint/safetensors.h"
+#include "core/engine/checkpoint/tensor_file.h"
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/error.h"
 
+#include <ATen/Functions.h>
 #include <ATen/Tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace longlora {
 
 namespace {
 
+using Kind = TensorRole::Kind;
+
 constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char* kTensorFile = "adapter_model.safetensors";
+constexpr const char* kPickleFile = "adapter_model.bin";
+/// What LongLoRA's repository keeps its trained embeddings and norms in.
+constexpr const char* kTrainableFile = "trainable_params.bin";
 constexpr std::string_view kPrefix = "base_model.model.";
 constexpr std::string_view kWeight = ".weight";
-constexpr std::string_view kBias = ".bias";
-
-/// What a key of adapter_model.safetensors stands for.
-struct TensorRole {
-    enum class Kind { LoraA, LoraB, Replaced, Ignored, Unknown };
-    Kind kind = Kind::Unknown;
-    std::string name; ///< module for LoRA, weight for Replaced
-};
-
-/// A trained norm may have a bias; a bias of anything else is a variant of LoRA.
-bool isOfNorm(std::string_view module)
-{
-    return module.ends_with("norm");
-}
-
-/// Spellings of PEFT now ("X.lora_A.weight", "X.weight"), of older ones and of hand-made files
-/// ("X.lora_A.default.weight", "X.modules_to_save.default.weight", "X.original_module.weight").
-TensorRole roleOf(std::string_view key)
-{
-    using Kind = TensorRole::Kind;
-    const std::string_view ending = key.ends_with(kBias) ? kBias : kWeight;
-    if (!key.starts_with(kPrefix) || !key.ends_with(ending)) {
-        return {};
-    }
-    key.remove_prefix(kPrefix.size());
-    const std::string_view module = key.substr(0, key.size() - ending.size());
-    constexpr std::array<std::pair<std::string_view, Kind>, 4> kMarks = {{
-        {".lora_A", Kind::LoraA},
-        {".lora_B", Kind::LoraB},
-        {".modules_to_save", Kind::Replaced},
-        {".original_module", Kind::Ignored},
-    }};
-    for (const auto& [mark, kind] : kMarks) {
-        const std::size_t at = module.rfind(mark);
-        if (at == std::string_view::npos) {
-            continue;
-        }
-        // The adapter's name may follow: one part without a dot.
-        const std::string_view rest = module.substr(at + mark.size());
-        const bool isLora = kind == Kind::LoraA || kind == Kind::LoraB;
-        std::string name(module.substr(0, at));
-        if ((!rest.empty() && (rest.front() != '.' || rest.rfind('.') != 0)) ||
-            (ending == kBias && (isLora || !isOfNorm(name)))) {
-            return {};
-        }
-        return {kind, isLora ? name : name + std::string(ending)};
-    }
-    for (const std::string_view other : {".lora_", ".base_layer", ".token_adapter"}) {
-        if (module.find(other) != std::string_view::npos) {
-            return {};
-        }
-    }
-    return ending == kBias && !isOfNorm(module) ? TensorRole{}
-                                                : TensorRole{Kind::Replaced, std::string(key)};
-}
 
 /// A copy that does not depend on the file. Narrow numbers are widened: merging and training start
 /// from them.
-at::Tensor loaded(const SafetensorsFile& file, const std::string& key)
+at::Tensor loaded(const TensorFile& file, const std::string& key)
 {
     const at::Tensor stored = file.tensor(key);
     if (!stored.is_floating_point()) {
@@ -131,6 +85,26 @@ void requireSavedModules(const Adapter& adapter, const std::string& file)
     }
 }
 
+/// Adapters of other names than "default" lie in sub-folders.
+[[noreturn]] void throwNoAdapter(const std::filesystem::path& folder)
+{
+    std::vector<std::string> names;
+    std::error_code ignored;
+    for (const auto& item : std::filesystem::directory_iterator(folder, ignored)) {
+        if (entryExists(item.path() / kConfigFile)) {
+            names.push_back(item.path().filename().string());
+        }
+    }
+    std::sort(names.begin(), names.end());
+    const std::string first = names.empty() ? std::string() : (folder / names.front()).string();
+    throw DataError(names.empty()
+                        ? fmt::format("There is no {} in {}", kConfigFile, folder.string())
+                        : fmt::format("{} is no adapter, but holds adapters: {}", folder.string(),
+                                      fmt::join(names, ", ")),
+                    names.empty() ? "Name the folder of a PEFT adapter."
+                                  : "Name one of them, such as " + first + ".");
+}
+
 /// transformers 5 calls the head of GPT-NeoX lm_head, though its files have embed_out as ever.
 void takeNeoxHead(Adapter& adapter)
 {
@@ -151,58 +125,184 @@ void takeNeoxHead(Adapter& adapter)
 
 std::filesystem::path tensorFile(const std::filesystem::path& folder)
 {
-    std::error_code ignored;
-    if (!std::filesystem::exists(folder / kTensorFile, ignored)) {
-        const bool hasPickle = std::filesystem::exists(folder / "adapter_model.bin", ignored);
-        throw DataError("There is no " + std::string(kTensorFile) + " in " + folder.string(),
-                        hasPickle
-                            ? "adapter_model.bin is not read: save the adapter as safetensors."
-                            : "Name the folder of a PEFT adapter.");
+    for (const char* name : {kTensorFile, kPickleFile}) {
+        if (entryExists(folder / name)) {
+            return folder / name;
+        }
     }
-    return folder / kTensorFile;
+    throw DataError(
+        fmt::format("There is neither {} nor {} in {}", kTensorFile, kPickleFile, folder.string()),
+        "Name the folder of a PEFT adapter.");
+}
+
+/// Puts the tensors of an adapter's files where they belong.
+class AdapterReader {
+public:
+    AdapterReader(PeftConfig config, bool isLongLora)
+        : m_config(std::move(config))
+        , m_isLongLora(isLongLora)
+    {
+        m_adapter.baseModel = m_config.baseModel;
+        m_adapter.savedModules = m_config.modulesToSave;
+        m_adapter.unknownKeys = m_config.unknownKeys;
+        m_adapter.keepsTying = m_config.keepsTying;
+    }
+
+    void add(const TensorFile& file);
+    /// `file` in messages.
+    Adapter take(const std::string& file);
+
+private:
+    at::Tensor& placeOf(const TensorRole& role);
+    void finishPairs(std::map<std::string, LoraPair>& pairs, const std::string& file) const;
+    void finishRows(const std::string& file);
+    bool hasNorm() const;
+    void finishLongLora();
+
+    PeftConfig m_config;
+    bool m_isLongLora;
+    Adapter m_adapter;
+    std::map<std::string, std::string> m_fileOf; ///< of the tensors so far, by role and name
+};
+
+at::Tensor& AdapterReader::placeOf(const TensorRole& role)
+{
+    switch (role.kind) {
+    case Kind::LoraA:
+        return m_adapter.pairs[role.name].a;
+    case Kind::LoraB:
+        return m_adapter.pairs[role.name].b;
+    case Kind::EmbeddingA:
+        return m_adapter.embeddingPairs[role.name].a;
+    case Kind::EmbeddingB:
+        return m_adapter.embeddingPairs[role.name].b;
+    case Kind::TokenRows:
+        return m_adapter.rows[role.name].values;
+    default:
+        return m_adapter.replaced[role.name];
+    }
+}
+
+void AdapterReader::add(const TensorFile& file)
+{
+    const std::string name = file.path().string();
+    for (const auto& [key, entry] : file.entries()) {
+        const TensorRole role = tensorRole(key, m_isLongLora);
+        if (role.kind == Kind::Ignored) {
+            continue;
+        }
+        if (role.kind == Kind::Unknown) {
+            throw FormatError(
+                name, "tensor " + key, "is of a kind that is not supported",
+                "Supported: lora_A and lora_B of linear maps, lora_embedding_A and _B, "
+                "trainable_tokens_delta, and whole weights.");
+        }
+        at::Tensor& place = placeOf(role);
+        const at::Tensor tensor = loaded(file, key);
+        std::string& holder = m_fileOf[std::to_string(static_cast<int>(role.kind)) + role.name];
+        if (!place.defined()) {
+            place = tensor;
+            holder = name;
+        } else if (holder == name) {
+            throw FormatError(name, "tensor " + key, "stands twice under different spellings");
+        } else if (!at::equal(place, tensor)) {
+            throw FormatError(name, "tensor " + key, "stands in " + holder + " with other values",
+                              "Which of them was trained cannot be told: remove one.");
+        }
+    }
+}
+
+void AdapterReader::finishPairs(std::map<std::string, LoraPair>& pairs,
+                                const std::string& file) const
+{
+    for (auto& [module, pair] : pairs) {
+        const PeftConfig::Shape shape = m_config.shapeOf(module);
+        requireWholePair(pair, module, shape.rank, file);
+        pair.scale = shape.scale;
+    }
+}
+
+/// Gives trained rows their tokens. A tied head has none of its own; attaching tells.
+void AdapterReader::finishRows(const std::string& file)
+{
+    for (auto& [weight, rows] : m_adapter.rows) {
+        rows.tokens = m_config.tokensOf(weight.substr(0, weight.size() - kWeight.size()));
+        if (rows.values.dim() != 2 || rows.values.size(0) != std::ssize(rows.tokens)) {
+            throw FormatError(file, "tensor of " + weight,
+                              fmt::format("has not the {} rows that trainable_token_indices names",
+                                          rows.tokens.size()));
+        }
+        if (m_adapter.replaced.contains(weight)) {
+            throw FormatError(file, "tensor of " + weight,
+                              "is trained whole and in rows of its own; that contradicts itself");
+        }
+    }
+    if (m_config.hasTokens() && m_adapter.rows.empty()) {
+        throw FormatError(file, {},
+                          "has no trainable_tokens_delta, though trainable_token_indices is set");
+    }
+    m_adapter.headRowsAreTied = m_config.tokenLists() > m_adapter.rows.size();
+}
+
+bool AdapterReader::hasNorm() const
+{
+    return std::any_of(m_adapter.replaced.begin(), m_adapter.replaced.end(),
+                       [](const auto& item) { return item.first.ends_with("norm.weight"); });
+}
+
+/// LongLoRA trains the parameters themselves, so that what is tied stays tied, and keeps no list of
+/// them: all norms, or none; the embedding, or not.
+void AdapterReader::finishLongLora()
+{
+    m_adapter.keepsTying = true;
+    m_adapter.addsVocabulary = true;
+    constexpr std::array<std::string_view, 4> kEnds = {"norm", "embed_tokens", "embed_in",
+                                                       "embed_out"};
+    for (const std::string_view end : kEnds) {
+        const std::string weight = std::string(end) + std::string(kWeight);
+        if (std::any_of(m_adapter.replaced.begin(), m_adapter.replaced.end(),
+                        [&](const auto& item) { return item.first.ends_with(weight); })) {
+            m_adapter.savedModules.emplace_back(end);
+        }
+    }
+}
+
+Adapter AdapterReader::take(const std::string& file)
+{
+    if (m_adapter.pairs.empty() && m_adapter.replaced.empty() && m_adapter.embeddingPairs.empty() &&
+        m_adapter.rows.empty()) {
+        throw FormatError(file, {}, "holds no tensors");
+    }
+    finishPairs(m_adapter.pairs, file);
+    finishPairs(m_adapter.embeddingPairs, file);
+    finishRows(file);
+    // PEFT lists what it trains whole; LongLoRA puts norms into either file without a word.
+    if (m_isLongLora || (m_config.modulesToSave.empty() && hasNorm())) {
+        finishLongLora();
+    }
+    takeNeoxHead(m_adapter);
+    requireSavedModules(m_adapter, file);
+    return std::move(m_adapter);
 }
 
 } // namespace
 
 Adapter readAdapter(const std::filesystem::path& folder)
 {
-    using Kind = TensorRole::Kind;
     const c10::NoGradGuard noGradients;
-    const PeftConfig config = PeftConfig::read(folder / kConfigFile);
-    const SafetensorsFile file = SafetensorsFile::open(tensorFile(folder));
-    const std::string name = file.path().string();
-    Adapter adapter;
-    adapter.baseModel = config.baseModel;
-    adapter.savedModules = config.modulesToSave;
-    adapter.keepsTying = config.keepsTying;
+    if (!entryExists(folder / kConfigFile)) {
+        throwNoAdapter(folder);
+    }
+    const std::filesystem::path trainable = folder / kTrainableFile;
+    const TensorFile file = TensorFile::open(tensorFile(folder));
+    AdapterReader reader(PeftConfig::read(folder / kConfigFile), entryExists(trainable));
+    reader.add(file);
+    if (entryExists(trainable)) {
+        reader.add(TensorFile::open(trainable));
+    }
+    Adapter adapter = reader.take(file.path().string());
     adapter.origin = readAdapterOrigin(folder);
-    for (const auto& [key, entry] : file.entries()) {
-        const TensorRole role = roleOf(key);
-        if (role.kind == Kind::Ignored) {
-            continue;
-        }
-        if (role.kind == Kind::Unknown) {
-            throw FormatError(name, "tensor " + key, "is of a kind that is not supported",
-                              "Supported: lora_A and lora_B of linear maps, and whole weights.");
-        }
-        at::Tensor& place = role.kind == Kind::Replaced ? adapter.replaced[role.name]
-                            : role.kind == Kind::LoraA  ? adapter.pairs[role.name].a
-                                                        : adapter.pairs[role.name].b;
-        if (place.defined()) {
-            throw FormatError(name, "tensor " + key, "stands twice under different spellings");
-        }
-        place = loaded(file, key);
-    }
-    if (adapter.pairs.empty() && adapter.replaced.empty()) {
-        throw FormatError(name, {}, "holds no tensors");
-    }
-    for (auto& [module, pair] : adapter.pairs) {
-        const PeftConfig::Shape shape = config.shapeOf(module);
-        requireWholePair(pair, module, shape.rank, name);
-        pair.scale = shape.scale;
-    }
-    takeNeoxHead(adapter);
-    requireSavedModules(adapter, name);
+    adapter.addsVocabulary = adapter.addsVocabulary || readAddsVocabulary(folder);
     return adapter;
 }
 
@@ -230,8 +330,8 @@ void writeAdapter(const std::filesystem::path& folder, const AdapterDescription&
         tensors[prefix + weight] = plain(tensor);
     }
     writeSafetensors(folder / kTensorFile, tensors);
-    if (description.origin) {
-        writeAdapterOrigin(folder, *description.origin);
+    if (description.origin || description.addsVocabulary) {
+        writeAdapterOrigin(folder, description.origin, description.addsVocabulary);
     }
     // Last: a folder with this file is a whole adapter.
     writeFileAtomically(folder / kConfigFile, peftConfigJson(description, pairs, replaced));

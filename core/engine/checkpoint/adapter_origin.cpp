@@ -16,6 +16,16 @@ namespace {
 constexpr const char* kFileName = "longlora_adapter.json";
 constexpr std::int64_t kFormatVersion = 1;
 
+constexpr const char* kAddsVocabulary = "adds_vocabulary";
+
+/// The text of the file; empty if there is none.
+std::string textOf(const std::filesystem::path& path)
+{
+    std::error_code ignored;
+    return std::filesystem::exists(path, ignored) ? readWholeFile(path, JsonLimits{}.bytes)
+                                                  : std::string();
+}
+
 } // namespace
 
 std::optional<AdapterOrigin> readAdapterOrigin(const std::filesystem::path& folder)
@@ -26,9 +36,12 @@ std::optional<AdapterOrigin> readAdapterOrigin(const std::filesystem::path& fold
         return std::nullopt;
     }
     const std::string file = path.string();
-    const std::string text = readWholeFile(path, JsonLimits{}.bytes);
+    const std::string text = textOf(path);
     const JsonObject json = JsonObject::parse(text, file);
     json.integer("format_version", kFormatVersion, kFormatVersion);
+    if (!json.has("rope") && json.has(kAddsVocabulary)) {
+        return std::nullopt;
+    }
     const auto rope = [&](const char* key) {
         json.object(key); // names the key if it is missing or no object
         return ropeFromJson(nlohmann::json::parse(text).at(key).dump(), file + ", key " + key);
@@ -42,15 +55,27 @@ std::optional<AdapterOrigin> readAdapterOrigin(const std::filesystem::path& fold
     return origin;
 }
 
-void writeAdapterOrigin(const std::filesystem::path& folder, const AdapterOrigin& origin)
+bool readAddsVocabulary(const std::filesystem::path& folder)
 {
-    const nlohmann::ordered_json json = {
-        {"format_version", kFormatVersion},
-        {"context_length", origin.contextLength},
-        {"rope", nlohmann::ordered_json::parse(ropeToJson(origin.rope))},
-        {"base_rope", nlohmann::ordered_json::parse(ropeToJson(origin.baseRope))},
-        {"base_fingerprint", origin.fingerprint},
-    };
+    const std::filesystem::path path = folder / kFileName;
+    const std::string text = textOf(path);
+    return !text.empty() &&
+           JsonObject::parse(text, path.string()).booleanOr(kAddsVocabulary, false);
+}
+
+void writeAdapterOrigin(const std::filesystem::path& folder,
+                        const std::optional<AdapterOrigin>& origin, bool addsVocabulary)
+{
+    nlohmann::ordered_json json = {{"format_version", kFormatVersion}};
+    if (origin) {
+        json["context_length"] = origin->contextLength;
+        json["rope"] = nlohmann::ordered_json::parse(ropeToJson(origin->rope));
+        json["base_rope"] = nlohmann::ordered_json::parse(ropeToJson(origin->baseRope));
+        json["base_fingerprint"] = origin->fingerprint;
+    }
+    if (addsVocabulary) {
+        json[kAddsVocabulary] = true;
+    }
     writeFileAtomically(folder / kFileName, json.dump(2) + "\n");
 }
 

@@ -9,6 +9,7 @@
 #include "core/spec/base/units.h"
 
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 #include <ATen/Tensor.h>
 #include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
@@ -17,16 +18,48 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <atomic>
 
 namespace longlora {
 
 namespace {
 
-/// A copy of `stored` where and as the model computes.
-at::Tensor placed(const at::Tensor& stored, const std::string& name, const ComputePlace& place)
+/// Copied and checked slice by slice, while a slice is in the cache.
+at::Tensor placedOnCpu(const at::Tensor& stored, const std::string& name, at::ScalarType dtype,
+                       const std::string& source)
+{
+    constexpr std::int64_t kSliceElements = std::int64_t{1} << 18;
+    const at::Tensor room = at::empty(stored.sizes(), stored.options().dtype(dtype));
+    const at::Tensor from = stored.contiguous().view({-1});
+    const at::Tensor to = room.view({-1});
+    std::atomic<bool> finite{true};
+    at::parallel_for(0, to.numel(), kSliceElements, [&](std::int64_t begin, std::int64_t end) {
+        for (; begin < end; begin += kSliceElements) {
+            const std::int64_t count = std::min(kSliceElements, end - begin);
+            const at::Tensor slice = to.narrow(0, begin, count).copy_(from.narrow(0, begin, count));
+            if (!isFinite(slice)) {
+                finite = false;
+            }
+        }
+    });
+    if (!finite) {
+        requireFinite(room, name, source);
+    }
+    return room;
+}
+
+/// A copy of `stored` where and as the model computes. Throws: DataError if it is not finite.
+at::Tensor placed(const at::Tensor& stored, const std::string& name, const ComputePlace& place,
+                  const std::string& source)
 {
     try {
-        return stored.to(place.device, place.dtype, /*non_blocking=*/false, /*copy=*/true);
+        if (place.device.is_cpu()) {
+            return placedOnCpu(stored, name, place.dtype, source);
+        }
+        const at::Tensor copy =
+            stored.to(place.device, place.dtype, /*non_blocking=*/false, /*copy=*/true);
+        requireFinite(copy, name, source);
+        return copy;
     } catch (const c10::Error&) {
         // Copying a sound tensor fails for one reason only.
         throw DeviceError(
@@ -56,8 +89,7 @@ DecoderModel loadBaseModel(const std::filesystem::path& folder, const ComputePla
         if (progress && !progress({"loading", done, total, "tensors"})) {
             throw Cancelled{};
         }
-        weight = placed(files.tensor(shape.name), shape.name, place);
-        requireFinite(weight, shape.name, folder.string());
+        weight = placed(files.tensor(shape.name), shape.name, place, folder.string());
         if (shape.part == ModelPart::Embedding && model.config.tiedEmbeddings) {
             model.lmHead = weight; // so that the head is not visited
         }

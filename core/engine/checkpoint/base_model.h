@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/checkpoint/safetensors.h"
+#include "core/engine/checkpoint/tensor_file.h"
 #include "core/engine/model/decoder_model.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/spec/base/progress.h"
@@ -12,8 +12,11 @@
 
 namespace longlora {
 
+struct WeightLayout;
+
 /// The weight files of a Hugging Face folder: model.safetensors or the shards of
-/// model.safetensors.index.json, checked against each other and against the config.
+/// model.safetensors.index.json, else pytorch_model.bin or the shards of its index, checked against
+/// each other and against the config.
 class WeightFiles {
 public:
     /// Throws: FormatError / DataError: no weights, missing or truncated shard, name or shape
@@ -29,9 +32,12 @@ public:
     double totalBytes() const;
 
 private:
-    const SafetensorsFile& holderOf(const std::string& name) const;
+    void addFile(TensorFile file);
+    void addShards(const std::filesystem::path& folder, const WeightLayout& layout);
+    void keepModel(const std::filesystem::path& folder, const ModelConfig& config);
+    const TensorFile& holderOf(const std::string& name) const;
 
-    std::vector<SafetensorsFile> m_files;
+    std::vector<TensorFile> m_files;
     std::map<std::string, std::size_t> m_fileOfTensor;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/checkpoint/merge.h"
 
+#include "core/engine/checkpoint/gguf_export.h"
 #include "core/engine/checkpoint/merge_plan.h"
 #include "core/engine/checkpoint/merge_verify.h"
 #include "core/engine/checkpoint/merge_weights.h"
@@ -45,6 +46,33 @@ void verify(const MergePlan& plan, const std::filesystem::path& folder,
     report.verified = true;
 }
 
+constexpr const char* kGgufFile = "merged.gguf";
+
+/// The merged folder inside `output`: all of it, or what a GGUF file beside it is made of, then
+/// called as the output is, since the file takes the model's name from there.
+std::filesystem::path folderIn(const OutputFolder& output, const MergeRequest& request)
+{
+    if (request.format == MergeFormat::Safetensors) {
+        return output.path();
+    }
+    const std::filesystem::path folder = output.path() / request.output.stem();
+    std::filesystem::create_directory(folder);
+    return folder;
+}
+
+/// Gives what was made its final name. Returns where an older output lies now.
+std::filesystem::path finish(OutputFolder& output, const MergeRequest& request,
+                             const std::filesystem::path& folder, const std::string& dtype,
+                             const ProgressCallback& progress, MergeReport& report)
+{
+    if (request.format == MergeFormat::Safetensors) {
+        report.bytes = folderBytes(folder);
+        return output.commit();
+    }
+    report.bytes = exportGguf({folder, output.path() / kGgufFile, dtype}, progress).bytes;
+    return output.commitFile(kGgufFile);
+}
+
 } // namespace
 
 MergeReport mergeAdapter(const MergeRequest& request, const ProgressCallback& progress)
@@ -63,16 +91,16 @@ MergeReport mergeAdapter(const MergeRequest& request, const ProgressCallback& pr
     report.rope = preview.rope;
     OutputFolder output(request.output, request.replace ? OutputFolder::Existing::Keep
                                                         : OutputFolder::Existing::Refuse);
+    const std::filesystem::path folder = folderIn(output, request);
     const WrittenHashes written =
-        writeMergedWeights(plan.source(), plan.shards(), output.path(), progress);
-    writeMergedFolder(request, plan, output.path());
+        writeMergedWeights(plan.source(), plan.shards(), folder, progress);
+    writeMergedFolder(request, plan, folder);
     report.mergeSeconds = secondsSince(start);
     if (request.verify) {
-        verify(plan, output.path(), written, progress, report);
+        verify(plan, folder, written, progress, report);
         requireSameLogits(report, plan.dtype(), request.output);
     }
-    report.bytes = folderBytes(output.path());
-    report.replaced = output.commit();
+    report.replaced = finish(output, request, folder, plan.dtypeName(), progress, report);
     report.replacedBytes = report.replaced.empty() ? 0.0 : storedBytes(report.replaced);
     report.seconds = secondsSince(start);
     return report;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/checkpoint/merge_plan.h"
 
+#include "core/engine/checkpoint/gguf_export.h"
 #include "core/engine/checkpoint/merge_verify.h"
 #include "core/engine/checkpoint/merged_weight.h"
 #include "core/engine/tensor/torch_compat.h"
@@ -70,8 +71,11 @@ void requireSoundOutput(const MergeRequest& request)
 {
     const fs::path output = plainPath(request.output);
     for (const fs::path& source : {request.base, request.adapter}) {
+        if (source.empty()) {
+            continue;
+        }
         const fs::path plain = plainPath(source);
-        if (!source.empty() && (isInside(output, plain) || isInside(plain, output))) {
+        if (isInside(output, plain) || isInside(plain, output)) {
             throw ConfigError("The output " + request.output.string() + " overlaps " +
                                   source.string() + ", which is read for it",
                               "Choose another name.");
@@ -87,10 +91,6 @@ void requireSoundOutput(const MergeRequest& request)
 /// Nothing of the models is read before what can be told without them. Throws: ConfigError.
 MergeRequest checked(const MergeRequest& request)
 {
-    if (request.format == MergeFormat::Gguf) {
-        throw ConfigError("A merge does not write GGUF itself",
-                          "Merge into a folder, and export that.");
-    }
     requireSoundOutput(request);
     askedDtype(request);
     return request;
@@ -136,8 +136,11 @@ MergePlan::MergePlan(const MergeRequest& request)
     , m_dtype(request.dtype == "auto" ? m_source.files().storedDtype() : askedDtype(request))
 {
     requireSoundPositions(request, m_source.config());
-    if (request.format == MergeFormat::Gguf && m_dtype == at::kDouble) {
-        m_dtype = at::kFloat; // the widest that llama.cpp computes with
+    if (request.format == MergeFormat::Gguf) {
+        if (m_dtype == at::kDouble) {
+            m_dtype = at::kFloat; // the widest that llama.cpp computes with
+        }
+        requireExportable(m_source.config(), request.base, dtypeName());
     }
     std::vector<SafetensorsWriter::Announced> announced;
     for (WeightShape& shape : weightShapes(m_source.config())) {

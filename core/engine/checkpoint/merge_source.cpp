@@ -25,6 +25,7 @@ MergeSource::MergeSource(const std::filesystem::path& base, const std::filesyste
         m_adapter = readAdapter(adapter);
         m_fingerprint = baseFingerprint(base);
         m_config = configWithAdapter(m_config, m_adapter, m_fingerprint);
+        foldEnds(m_adapter, m_config, [this](const std::string& name) { return stored(name); });
     }
 }
 
@@ -38,6 +39,11 @@ at::Tensor MergeSource::weight(const std::string& name) const
     if (const auto trained = m_adapter.replaced.find(name); trained != m_adapter.replaced.end()) {
         return trained->second;
     }
+    return stored(name);
+}
+
+at::Tensor MergeSource::stored(const std::string& name) const
+{
     const bool wasTied = name == weightName(m_config, ModelPart::Head) && !m_files.contains(name);
     return m_files.tensor(wasTied ? weightName(m_config, ModelPart::Embedding) : name);
 }

@@ -43,6 +43,8 @@ public:
     bool namesItsBase() const;
 
 private:
+    at::Tensor stored(const std::string& name) const;
+
     ModelConfig m_config;
     WeightFiles m_files;
     Adapter m_adapter;

@@ -41,6 +41,7 @@ void writeMergedFolder(const MergeRequest& request, const MergePlan& plan,
     ModelConfigChanges changes;
     changes.rope = config.rope;
     changes.tiedEmbeddings = config.tiedEmbeddings;
+    changes.vocabularySize = config.vocabularySize;
     changes.dtype = configDtypeName(plan.dtype());
     changes.maxPositionEmbeddings = config.maxPositionEmbeddings;
     changes.limitIsTrainedLength = request.positions == PositionLimit::TrainedLength;

@@ -13,17 +13,9 @@ namespace longlora {
 
 namespace {
 
-bool isThere(const std::filesystem::path& path)
-{
-    // A dangling link counts as existing.
-    std::error_code ignored;
-    return std::filesystem::symlink_status(path, ignored).type() !=
-           std::filesystem::file_type::not_found;
-}
-
 void requireAbsent(const std::filesystem::path& path)
 {
-    if (isThere(path)) {
+    if (entryExists(path)) {
         throw ConfigError("The output folder " + path.string() + " exists already",
                           "Choose a new name, or remove it first.");
     }
@@ -104,7 +96,7 @@ std::filesystem::path OutputFolder::putInPlace(const std::filesystem::path& sour
     syncDirectory(m_partial);
     std::filesystem::path kept;
     std::error_code code;
-    if (m_existing == Existing::Keep && isThere(m_final)) {
+    if (m_existing == Existing::Keep && entryExists(m_final)) {
         // Complete under the name the older one will have: whenever this ends, both are whole.
         kept = replacedName(m_final);
         std::filesystem::rename(source, kept, code);

@@ -26,16 +26,41 @@ constexpr double kMaxAlpha = 1e6;
 constexpr std::size_t kMaxPatternBytes = 1000;
 
 /// Switches that turn LoRA into something else. Off means absent, null, false or empty.
-constexpr std::array<std::string_view, 18> kOtherMathematics = {
-    "use_dora",          "lora_bias",
-    "fan_in_fan_out",    "alora_invocation_tokens",
-    "use_qalora",        "use_bdlora",
-    "kasa_config",       "velora_config",
-    "eva_config",        "corda_config",
-    "monteclora_config", "lora_ga_config",
-    "loftq_config",      "arrow_config",
-    "megatron_config",   "layer_replication",
-    "target_parameters", "trainable_token_indices",
+constexpr std::array<std::string_view, 17> kOtherMathematics = {
+    "use_dora",          "lora_bias",    "fan_in_fan_out",    "alora_invocation_tokens",
+    "use_qalora",        "use_bdlora",   "kasa_config",       "velora_config",
+    "eva_config",        "corda_config", "monteclora_config", "lora_ga_config",
+    "loftq_config",      "arrow_config", "megatron_config",   "layer_replication",
+    "target_parameters",
+};
+
+/// All other keys of PEFT 0.21's LoraConfig.
+constexpr std::array<std::string_view, 25> kOtherKeys = {
+    "alpha_pattern",
+    "auto_mapping",
+    "base_model_name_or_path",
+    "bias",
+    "ensure_weight_tying",
+    "exclude_modules",
+    "inference_mode",
+    "init_lora_weights",
+    "layers_pattern",
+    "layers_to_transform",
+    "lora_alpha",
+    "lora_dropout",
+    "megatron_core",
+    "modules_to_save",
+    "peft_type",
+    "peft_version",
+    "qalora_group_size",
+    "r",
+    "rank_pattern",
+    "revision",
+    "runtime_config",
+    "target_modules",
+    "task_type",
+    "trainable_token_indices",
+    "use_rslora",
 };
 
 /// Starting values that leave the base as it is; the others (pissa, olora, corda, loftq, ...) store
@@ -64,6 +89,45 @@ void refuseOtherMathematics(const JsonObject& json)
                         "Convert the adapter to plain LoRA with PEFT first.");
         }
     }
+}
+
+std::vector<std::string> unknownKeysOf(const JsonObject& json)
+{
+    const auto isIn = [](const auto& keys, const std::string& key) {
+        return std::find(keys.begin(), keys.end(), key) != keys.end();
+    };
+    std::vector<std::string> unknown;
+    for (const std::string& key : json.keys()) {
+        if (!isIn(kOtherMathematics, key) && !isIn(kOtherKeys, key)) {
+            unknown.push_back(key);
+        }
+    }
+    return unknown;
+}
+
+/// A list is the embedding's, an object has lists by module.
+std::map<std::string, std::vector<std::int64_t>> tokensIn(const JsonObject& json)
+{
+    constexpr const char* kKey = "trainable_token_indices";
+    constexpr std::int64_t kMaxToken = 1 << 24;
+    std::map<std::string, std::vector<std::int64_t>> tokens;
+    if (json.isOff(kKey)) {
+        return tokens;
+    }
+    if (json.isObject(kKey)) {
+        const JsonObject modules = json.object(kKey);
+        for (const std::string& module : modules.keys()) {
+            tokens[module] = modules.integers(module, 0, kMaxToken);
+        }
+    } else {
+        tokens[""] = json.integers(kKey, 0, kMaxToken);
+    }
+    for (const auto& [module, list] : tokens) {
+        if (std::set<std::int64_t>(list.begin(), list.end()).size() != list.size()) {
+            json.refuse(kKey, "names a token twice");
+        }
+    }
+    return tokens;
 }
 
 ModulePattern patternOf(const JsonObject& patterns, const std::string& key)
@@ -138,6 +202,8 @@ PeftConfig PeftConfig::read(const std::filesystem::path& file)
     config.m_alpha = json.number("lora_alpha", 0.0, kMaxAlpha);
     config.m_rsLora = json.booleanOr("use_rslora", false);
     config.keepsTying = json.booleanOr("ensure_weight_tying", false);
+    config.unknownKeys = unknownKeysOf(json);
+    config.m_tokens = tokensIn(json);
     if (json.has("modules_to_save")) {
         config.modulesToSave = json.texts("modules_to_save");
     }
@@ -156,6 +222,19 @@ PeftConfig PeftConfig::read(const std::filesystem::path& file)
         }
     }
     return config;
+}
+
+const std::vector<std::int64_t>& PeftConfig::tokensOf(const std::string& module) const
+{
+    static const std::vector<std::int64_t> kNone;
+    for (const auto& [ending, tokens] : m_tokens) {
+        const bool isEmbedding = module.ends_with(".embed_tokens") || module.ends_with(".embed_in");
+        const bool isNamed = module == ending || module.ends_with("." + ending);
+        if (ending.empty() ? isEmbedding : isNamed) {
+            return tokens;
+        }
+    }
+    return kNone;
 }
 
 PeftConfig::Shape PeftConfig::shapeOf(const std::string& module) const
@@ -223,7 +302,7 @@ std::string peftConfigJson(const AdapterDescription& description,
     Json json = {
         {"base_model_name_or_path", description.baseModel},
         {"bias", "none"},
-        {"ensure_weight_tying", false},
+        {"ensure_weight_tying", description.keepsTying},
         {"fan_in_fan_out", false},
         {"inference_mode", true},
         {"init_lora_weights", true},

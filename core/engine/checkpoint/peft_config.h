@@ -4,6 +4,7 @@
 #include "core/engine/checkpoint/adapter.h"
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,6 +34,14 @@ public:
     std::string baseModel;
     std::vector<std::string> modulesToSave;
     bool keepsTying = false;
+    /// Keys that PEFT 0.21 does not know: it drops them with a warning.
+    std::vector<std::string> unknownKeys;
+
+    /// The tokens whose rows of a module were trained alone, in the file's order; empty: none.
+    const std::vector<std::int64_t>& tokensOf(const std::string& module) const;
+    bool hasTokens() const noexcept { return !m_tokens.empty(); }
+    /// How many modules have such tokens.
+    std::size_t tokenLists() const noexcept { return m_tokens.size(); }
 
     /// Rank and scale of one module's pair. Throws: FormatError.
     struct Shape {
@@ -48,6 +57,8 @@ private:
     bool m_rsLora = false;
     std::vector<std::pair<ModulePattern, std::int64_t>> m_rankPattern;
     std::vector<std::pair<ModulePattern, double>> m_alphaPattern;
+    std::map<std::string, std::vector<std::int64_t>>
+        m_tokens; ///< by the end of a module's name; "": the embedding
 };
 
 /// The text of adapter_config.json with the keys PEFT 0.21 writes, sorted.

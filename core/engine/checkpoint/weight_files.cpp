@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/checkpoint/base_model.h"
 #include "core/engine/checkpoint/shard_index.h"
+#include "core/spec/base/atomic_file.h"
 #include "core/spec/base/error.h"
 
 #include <c10/core/ScalarType.h>
@@ -9,19 +10,24 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace longlora {
 
+/// The two ways in which weights lie in a folder. The first that is there is read.
+struct WeightLayout {
+    const char* single;
+    const char* index;
+    bool isPickle;
+};
+
 namespace {
 
-constexpr const char* kSingleFile = "model.safetensors";
-constexpr const char* kIndexFile = "model.safetensors.index.json";
-
-bool isThere(const std::filesystem::path& path)
-{
-    std::error_code ignored;
-    return std::filesystem::exists(path, ignored);
-}
+constexpr std::array<WeightLayout, 2> kLayouts = {{
+    {"model.safetensors", "model.safetensors.index.json", false},
+    {"pytorch_model.bin", "pytorch_model.bin.index.json", true},
+}};
 
 /// Buffers that old files hold and everybody computes anew: frequencies, and GPT-NeoX's causal mask
 /// and the number it masks with.
@@ -67,67 +73,67 @@ std::string problemWith(const SafetensorsFile::Entry& entry, const WeightShape& 
 
 [[noreturn]] void throwNoWeights(const std::filesystem::path& folder)
 {
-    const bool hasPickle =
-        isThere(folder / "pytorch_model.bin") || isThere(folder / "pytorch_model.bin.index.json");
-    throw DataError("There are no weights in " + folder.string() + ": neither " + kSingleFile +
-                        " nor " + kIndexFile,
-                    hasPickle ? "pytorch_model.bin is not read: convert the model to safetensors."
-                              : "Name a Hugging Face model folder with its weights.");
+    throw DataError("There are no weights in " + folder.string() +
+                        ": neither model.safetensors nor pytorch_model.bin nor an index of either",
+                    "Name a Hugging Face model folder with its weights.");
+}
+
+TensorFile openFile(const std::filesystem::path& file, const WeightLayout& layout)
+{
+    return layout.isPickle ? TensorFile(PickleFile::open(file))
+                           : TensorFile(SafetensorsFile::open(file));
 }
 
 } // namespace
 
-WeightFiles WeightFiles::open(const std::filesystem::path& folder, const ModelConfig& config)
+void WeightFiles::addFile(TensorFile file)
 {
-    WeightFiles result;
-    std::map<std::string, std::size_t> holder; // of every tensor in any file
-    const auto addFile = [&](const std::filesystem::path& file) {
-        result.m_files.push_back(SafetensorsFile::open(file));
-        for (const auto& [name, entry] : result.m_files.back().entries()) {
-            const auto [earlier, isNew] = holder.emplace(name, result.m_files.size() - 1);
-            if (!isNew) {
-                throw FormatError(file.string(), "tensor " + name,
-                                  "stands in " + result.m_files[earlier->second].path().string() +
-                                      " too");
-            }
+    for (const auto& [name, entry] : file.entries()) {
+        const auto [earlier, isNew] = m_fileOfTensor.emplace(name, m_files.size());
+        if (!isNew) {
+            throw FormatError(file.path().string(), "tensor " + name,
+                              "stands in " + m_files[earlier->second].path().string() + " too");
         }
-    };
-
-    if (isThere(folder / kSingleFile)) {
-        addFile(folder / kSingleFile);
-    } else if (isThere(folder / kIndexFile)) {
-        const std::filesystem::path index = folder / kIndexFile;
-        const auto shardOfTensor = readShardIndex(index);
-        std::map<std::string, std::size_t> numberOfShard;
-        for (const auto& [tensor, shard] : shardOfTensor) {
-            if (numberOfShard.try_emplace(shard, result.m_files.size()).second) {
-                addFile(shardPath(folder, shard, index.string()));
-            }
-        }
-        for (const auto& [tensor, shard] : shardOfTensor) {
-            const auto found = holder.find(tensor);
-            if (found == holder.end() || found->second != numberOfShard.at(shard)) {
-                throw FormatError(index.string(), "tensor " + tensor, "is not in " + shard);
-            }
-        }
-    } else {
-        throwNoWeights(folder);
     }
+    m_files.push_back(std::move(file));
+}
 
+void WeightFiles::addShards(const std::filesystem::path& folder, const WeightLayout& layout)
+{
+    const std::filesystem::path index = folder / layout.index;
+    const auto shardOfTensor = readShardIndex(index);
+    std::map<std::string, std::size_t> numberOfShard;
+    for (const auto& [tensor, shard] : shardOfTensor) {
+        if (numberOfShard.try_emplace(shard, m_files.size()).second) {
+            addFile(openFile(shardPath(folder, shard, index.string()), layout));
+        }
+    }
+    for (const auto& [tensor, shard] : shardOfTensor) {
+        const auto found = m_fileOfTensor.find(tensor);
+        if (found == m_fileOfTensor.end() || found->second != numberOfShard.at(shard)) {
+            throw FormatError(index.string(), "tensor " + tensor, "is not in " + shard);
+        }
+    }
+}
+
+/// Keeps the tensors that the config asks for; complains of missing, other and superfluous ones.
+void WeightFiles::keepModel(const std::filesystem::path& folder, const ModelConfig& config)
+{
+    std::map<std::string, std::size_t> others = std::exchange(m_fileOfTensor, {});
     std::vector<std::string> problems;
     for (const WeightShape& expected : weightShapes(config)) {
-        const auto found = holder.find(expected.name);
-        if (found == holder.end()) {
+        const auto found = others.find(expected.name);
+        if (found == others.end()) {
             problems.push_back(expected.name + " is missing");
             continue;
         }
-        const auto& entry = result.m_files[found->second].entries().at(expected.name);
+        const auto& entry = m_files[found->second].entries().at(expected.name);
         if (std::string problem = problemWith(entry, expected); !problem.empty()) {
             problems.push_back(std::move(problem));
         }
-        result.m_fileOfTensor.insert(holder.extract(found));
+        m_fileOfTensor.insert(others.extract(found));
     }
-    for (const auto& [name, file] : holder) {
+    for (const auto& [name, file] : others) {
         // Some tied models store the head a second time; readers of the config do not look at it.
         const bool isSecondHead =
             config.tiedEmbeddings && name == weightName(config, ModelPart::Head);
@@ -140,7 +146,23 @@ WeightFiles WeightFiles::open(const std::filesystem::path& folder, const ModelCo
                           "the weights are not those of config.json: " + summary(problems),
                           "Use the config.json that belongs to the weights.");
     }
-    return result;
+}
+
+WeightFiles WeightFiles::open(const std::filesystem::path& folder, const ModelConfig& config)
+{
+    WeightFiles result;
+    for (const WeightLayout& layout : kLayouts) {
+        if (entryExists(folder / layout.single)) {
+            result.addFile(openFile(folder / layout.single, layout));
+        } else if (entryExists(folder / layout.index)) {
+            result.addShards(folder, layout);
+        } else {
+            continue;
+        }
+        result.keepModel(folder, config);
+        return result;
+    }
+    throwNoWeights(folder);
 }
 
 bool WeightFiles::contains(const std::string& name) const
@@ -148,7 +170,7 @@ bool WeightFiles::contains(const std::string& name) const
     return m_fileOfTensor.contains(name);
 }
 
-const SafetensorsFile& WeightFiles::holderOf(const std::string& name) const
+const TensorFile& WeightFiles::holderOf(const std::string& name) const
 {
     const auto found = m_fileOfTensor.find(name);
     if (found == m_fileOfTensor.end()) {

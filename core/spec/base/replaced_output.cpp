@@ -19,12 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool isThere(const fs::path& path)
-{
-    std::error_code ignored;
-    return fs::symlink_status(path, ignored).type() != fs::file_type::not_found;
-}
-
 int renamed(const fs::path& from, const fs::path& to)
 {
     return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
@@ -51,7 +45,7 @@ fs::path replacedName(const fs::path& output)
     fs::path plain = output;
     plain += ".replaced";
     fs::path name = plain;
-    for (int number = 2; isThere(name); ++number) {
+    for (int number = 2; entryExists(name); ++number) {
         name = plain;
         name += "-" + std::to_string(number);
     }

@@ -77,6 +77,7 @@ struct ModelConfigChanges {
     /// Under a linear factor: max_position_embeddings is the product, for readers that take it as
     /// the context, and the length before scaling stands beside the factor.
     bool limitIsTrainedLength = false;
+    std::optional<std::int64_t> vocabularySize;
 };
 /// The rotary embedding is spelled as transformers 4 does, which 5 reads too.
 /// Throws: FormatError as readModelConfig, if that cannot read what is there.

@@ -103,6 +103,9 @@ std::string rewriteModelConfig(const std::filesystem::path& folder,
         config.erase("dtype");
         config["torch_dtype"] = *changes.dtype;
     }
+    if (changes.vocabularySize) {
+        config["vocab_size"] = *changes.vocabularySize;
+    }
     if (changes.maxPositionEmbeddings) {
         config["max_position_embeddings"] = *changes.maxPositionEmbeddings;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/spec/inspect/model_card.h"
 
+#include "core/spec/base/atomic_file.h"
 #include "core/spec/base/error.h"
 #include "core/spec/base/units.h"
 #include "core/spec/config/generation_config.h"
@@ -19,12 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool isThere(const fs::path& path)
-{
-    std::error_code ignored;
-    return fs::exists(path, ignored);
-}
-
 void tell(std::vector<std::string>& list, const std::function<void()>& work)
 {
     try {
@@ -42,10 +37,11 @@ std::string problemOf(const WeightListing& weights)
                "the folder, or finish the download";
     }
     if (!weights.missing.empty()) {
-        return fmt::format("{} of {} weight files are missing ({}{}): copy them into the folder, "
+        return fmt::format("{} of {} weight files{} are missing ({}{}): copy them into the folder, "
                            "or finish the download",
                            weights.missing.size(),
                            static_cast<std::int64_t>(weights.missing.size()) + weights.files,
+                           weights.index.empty() ? "" : " named by " + weights.index,
                            weights.missing.front(), weights.missing.size() > 1 ? ", ..." : "");
     }
     return {};
@@ -53,7 +49,7 @@ std::string problemOf(const WeightListing& weights)
 
 void readConfig(ModelCard& card)
 {
-    if (!isThere(card.folder / "config.json")) {
+    if (!entryExists(card.folder / "config.json")) {
         card.problems.push_back("config.json is missing: without it the shape of the model is not "
                                 "known; copy it from where the weights came from");
         return;
@@ -73,8 +69,8 @@ void readWeights(ModelCard& card)
 
 void readTokenizer(ModelCard& card)
 {
-    const bool isSentencePiece = isThere(card.folder / "tokenizer.model");
-    if (!isSentencePiece && !isThere(card.folder / "tokenizer.json")) {
+    const bool isSentencePiece = entryExists(card.folder / "tokenizer.model");
+    if (!isSentencePiece && !entryExists(card.folder / "tokenizer.json")) {
         card.warnings.push_back(
             "there is no tokenizer (tokenizer.model or tokenizer.json): text can be neither read "
             "nor written, only data that is token ids already can be used");

@@ -2,6 +2,7 @@
 #include "core/spec/inspect/weight_listing.h"
 
 #include "core/spec/base/atomic_file.h"
+#include "core/spec/base/error.h"
 #include "core/spec/base/json_object.h"
 
 #include <fmt/format.h>
@@ -14,12 +15,6 @@ namespace longlora {
 namespace fs = std::filesystem;
 
 namespace {
-
-bool isThere(const fs::path& path)
-{
-    std::error_code ignored;
-    return fs::exists(path, ignored);
-}
 
 /// Names of files that an index lists; what could lead elsewhere is no name of one.
 std::set<std::string> shardsOf(const fs::path& indexFile)
@@ -42,11 +37,14 @@ std::set<std::string> shardsOf(const fs::path& indexFile)
 void addFile(WeightListing& listing, const fs::path& file)
 {
     std::error_code problem;
-    const std::uintmax_t bytes = fs::file_size(file, problem);
-    if (problem) {
+    if (!fs::exists(file, problem)) {
         listing.missing.push_back(file.filename().string());
         return;
     }
+    if (!fs::is_regular_file(file, problem)) {
+        throw DataError(file.string() + " is not a regular file", "Put the weights there.");
+    }
+    const std::uintmax_t bytes = fs::file_size(file);
     ++listing.files;
     listing.bytes += static_cast<double>(bytes);
 }
@@ -66,13 +64,14 @@ WeightListing listWeights(const fs::path& folder)
     WeightListing listing;
     for (const Spelling& spelling : kSpellings) {
         const fs::path indexFile = folder / (std::string(spelling.file) + ".index.json");
-        if (isThere(folder / spelling.file)) {
+        if (entryExists(folder / spelling.file)) {
             listing.format = spelling.whole;
             addFile(listing, folder / spelling.file);
             return listing;
         }
-        if (isThere(indexFile)) {
+        if (entryExists(indexFile)) {
             listing.format = spelling.sharded;
+            listing.index = indexFile.filename().string();
             for (const std::string& shard : shardsOf(indexFile)) {
                 addFile(listing, folder / shard);
             }

@@ -15,13 +15,14 @@ struct WeightListing {
     WeightFormat format = WeightFormat::None;
     std::int64_t files = 0;           ///< there
     double bytes = 0.0;               ///< of those
+    std::string index;                ///< name of the file that lists them; empty: there is none
     std::vector<std::string> missing; ///< named by the index, and not there
 
     bool isComplete() const { return format != WeightFormat::None && missing.empty(); }
 };
 
 /// Safetensors where there are any, else PyTorch's files. An index is read, a weight file is not.
-/// Throws: FormatError, DataError if the index cannot be read.
+/// Throws: FormatError, DataError if the index cannot be read or a weight file is no file.
 WeightListing listWeights(const std::filesystem::path& folder);
 
 /// For people: "safetensors", "safetensors in 5 files", "PyTorch (.bin)", "none".

@@ -137,24 +137,28 @@ std::string ChatTemplate::render(const ChatPrompt& prompt) const
     }
 }
 
-std::optional<ChatTemplate> readChatTemplate(const std::filesystem::path& folder)
+std::optional<ChatTemplateSource> readChatTemplateSource(const std::filesystem::path& folder)
 {
     constexpr std::uintmax_t kSourceBytes = std::uintmax_t{1} << 20;
-    const std::filesystem::path configFile = folder / "tokenizer_config.json";
-    const JsonObject config = readConfig(configFile);
     const std::filesystem::path jinjaFile = folder / "chat_template.jinja";
     if (entryExists(jinjaFile)) {
-        return ChatTemplate(readWholeFile(jinjaFile, kSourceBytes), jinjaFile.string(),
-                            tokensOf(config));
+        return ChatTemplateSource{readWholeFile(jinjaFile, kSourceBytes), jinjaFile.string()};
     }
-    if (const std::optional<std::string> source = templateOf(config)) {
-        return ChatTemplate(*source, configFile.string() + " (chat_template)", tokensOf(config));
-    }
-    const std::filesystem::path legacyFile = folder / "chat_template.json";
-    if (const std::optional<std::string> source = templateOf(readConfig(legacyFile))) {
-        return ChatTemplate(*source, legacyFile.string() + " (chat_template)", tokensOf(config));
+    for (const char* name : {"tokenizer_config.json", "chat_template.json"}) {
+        const std::filesystem::path file = folder / name;
+        if (const std::optional<std::string> source = templateOf(readConfig(file))) {
+            return ChatTemplateSource{*source, file.string() + " (chat_template)"};
+        }
     }
     return std::nullopt;
+}
+
+std::optional<ChatTemplate> readChatTemplate(const std::filesystem::path& folder)
+{
+    const JsonObject config = readConfig(folder / "tokenizer_config.json");
+    const std::optional<ChatTemplateSource> source = readChatTemplateSource(folder);
+    return source ? std::optional(ChatTemplate(source->text, source->file, tokensOf(config)))
+                  : std::nullopt;
 }
 
 } // namespace longlora

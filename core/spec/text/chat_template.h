@@ -50,9 +50,17 @@ private:
     std::unique_ptr<const Parts> m_parts;
 };
 
+/// A template as it is written, and the name of where it stands.
+struct ChatTemplateSource {
+    std::string text;
+    std::string file;
+};
+
 /// The template of a model folder: `chat_template.jinja`, or "chat_template" in
 /// tokenizer_config.json (of a list the one named "default"), or in chat_template.json. Empty if
 /// there is none: a base model. Throws: FormatError, DataError.
+std::optional<ChatTemplateSource> readChatTemplateSource(const std::filesystem::path& folder);
+/// The same, ready to write. Throws: FormatError, DataError.
 std::optional<ChatTemplate> readChatTemplate(const std::filesystem::path& folder);
 
 } // namespace longlora
