@@ -157,7 +157,8 @@ INSTANTIATE_TEST_SUITE_P(Trainings, GoldenMerge,
 
 TEST_P(GoldenMerge, AsGgufHoldsTheSameWeights)
 {
-    const fs::path base = golden("models/" + GetParam().base), adapter = m_folder.path() / "adapter";
+    const fs::path base = golden("models/" + GetParam().base),
+                   adapter = m_folder.path() / "adapter";
     MergeRequest request{base, adapter, m_folder.path() / "model.gguf", "fp32", true};
     request.format = MergeFormat::Gguf;
     const MergeReport report = mergeAdapter(request, {});

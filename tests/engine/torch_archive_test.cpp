@@ -100,12 +100,12 @@ TEST(TorchArchive, HugeFilesAreReadByTheirRecordsAlone)
     archive.wideOffsetShift = kHole;
     const std::string bytes = archive.bytes();
     std::uint64_t asked = 0;
-    const ArchiveBytes source{"huge.bin", bytes.size() + kHole,
-                            [&](std::uint64_t offset, std::uint64_t count) {
-                                asked += count;
-                                EXPECT_TRUE(offset + count <= hole || offset >= hole + kHole);
-                                return bytes.substr(offset < hole ? offset : offset - kHole, count);
-                            }};
+    const ArchiveBytes source{
+        "huge.bin", bytes.size() + kHole, [&](std::uint64_t offset, std::uint64_t count) {
+            asked += count;
+            EXPECT_TRUE(offset + count <= hole || offset >= hole + kHole);
+            return bytes.substr(offset < hole ? offset : offset - kHole, count);
+        }};
     const auto tensors = readTorchArchive(source);
     ASSERT_EQ(tensors.size(), 1U);
     EXPECT_EQ(tensors[0].offset, hole);

@@ -176,8 +176,8 @@ bool staysTied(const ModelConfig& base, const Adapter& adapter)
     const std::string embedding = weightName(base, ModelPart::Embedding);
     const auto head = adapter.replaced.find(weightName(base, ModelPart::Head));
     const bool replacesHead = head != adapter.replaced.end();
-    const bool changesEnd = replacesHead || !adapter.embeddingPairs.empty() ||
-                            adapter.replaced.contains(embedding);
+    const bool changesEnd =
+        replacesHead || !adapter.embeddingPairs.empty() || adapter.replaced.contains(embedding);
     if (!base.tiedEmbeddings) {
         if (adapter.headRowsAreTied) {
             throwOtherBase(adapter, "the adapter has trained rows for a tied head only");
