@@ -74,7 +74,7 @@ void trainingStep(benchmark::State& state, bool s2)
     const std::int64_t length = state.range(0);
     DecoderModel model = randomModel(smallShape(), 1, kPlace);
     TrainableSet trainables(model, RunConfig{});
-    LayerDriver driver(model, trainables, RecomputeLevel::Full);
+    LayerDriver driver(model, trainables, {});
     const at::Tensor ids = at::randint(0, 4096, {1, length}, at::kLong);
     const TrainingBatch batch{ids, ids.roll({-1}, {1}), attentionLayout(specOf(s2), 4, 1, length)};
     resetPeakMemory(at::kCPU);

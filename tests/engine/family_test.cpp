@@ -86,7 +86,7 @@ TEST_P(EveryFamily, TrainedAdapterIsWrittenReadAttachedAndMerged)
     DecoderModel trained = model();
     const RunConfig config = lora();
     TrainableSet set(trained, config);
-    Trainer trainer(trained, set, config, {row(3), row(100)}, 12);
+    Trainer trainer(trained, set, config, {row(3), row(100)}, {12, {}});
     const double first = trainer.step().loss;
     double last = first;
     for (int i = 1; i < 12; ++i) {

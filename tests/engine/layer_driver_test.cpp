@@ -11,6 +11,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <tuple>
+#include <vector>
+
 namespace longlora {
 namespace {
 
@@ -19,7 +23,7 @@ struct Case {
     TrainingMethod method;
     AttentionSpec attention;
     DocumentStarts documents;
-    RecomputeLevel recompute;
+    LayerMemory memory;
 };
 
 /// All linear maps but the MLP's first.
@@ -98,7 +102,7 @@ TEST_P(LayerDriverGradients, EqualEndToEndAutograd)
     const double scale = 1.0 / 96.0;
     const auto expected = endToEndGradients(model, trainables, batch, scale);
 
-    LayerDriver driver(model, trainables, c.recompute);
+    LayerDriver driver(model, trainables, c.memory);
     const double sum = driver.forwardBackward(batch, scale).item<double>();
     EXPECT_NEAR(sum, driver.forwardLoss(batch).item<double>(), 1e-9);
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -111,25 +115,60 @@ TEST_P(LayerDriverGradients, EqualEndToEndAutograd)
 const DocumentStarts kPacked{{0, 7, 30}, {0, 44}};
 const AttentionSpec kS2{AttentionKind::S2, 16, GroupEdge::Clipped};
 const AttentionSpec kCircular{AttentionKind::S2, 12, GroupEdge::Circular};
+const LayerMemory kNone{{RecomputeLevel::None}, 0};
+const LayerMemory kFull{{RecomputeLevel::Full}, 0};
+const LayerMemory kTiled{{RecomputeLevel::Full}, 16};
+const LayerMemory kTiledMlp{{RecomputeLevel::Mlp}, 17};
+const LayerMemory kTiledNone{{RecomputeLevel::None}, 20};
+const LayerMemory kMixed{{RecomputeLevel::Qkv, RecomputeLevel::Output, RecomputeLevel::None}, 1};
 
 INSTANTIATE_TEST_SUITE_P(
     Variants, LayerDriverGradients,
-    testing::Values(
-        Case{"llama-mha", TrainingMethod::Full, {}, {}, RecomputeLevel::Full},
-        Case{"llama-mha", TrainingMethod::Full, kS2, kPacked, RecomputeLevel::Full},
-        Case{"llama-mha", TrainingMethod::Lora, kCircular, {}, RecomputeLevel::None},
-        Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, {}, RecomputeLevel::Full},
-        Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, kPacked, RecomputeLevel::None},
-        Case{"llama-gqa-llama3", TrainingMethod::Full, {}, kPacked, RecomputeLevel::None},
-        Case{"mistral-gqa", TrainingMethod::Lora, kS2, {}, RecomputeLevel::Full},
-        Case{"mistral-gqa", TrainingMethod::Full, {}, {}, RecomputeLevel::None},
-        Case{"qwen2", TrainingMethod::Full, kS2, kPacked, RecomputeLevel::Full},
-        Case{"qwen2", TrainingMethod::Lora, {}, {}, RecomputeLevel::None},
-        Case{"qwen3", TrainingMethod::Full, kS2, {}, RecomputeLevel::Full},
-        Case{"qwen3", TrainingMethod::Lora, kS2, kPacked, RecomputeLevel::None},
-        Case{"gpt-neox", TrainingMethod::Full, kS2, kPacked, RecomputeLevel::Full},
-        Case{"gpt-neox", TrainingMethod::Full, {}, {}, RecomputeLevel::None},
-        Case{"gpt-neox", TrainingMethod::Lora, kCircular, {}, RecomputeLevel::Full}));
+    testing::Values(Case{"llama-mha", TrainingMethod::Full, {}, {}, kFull},
+                    Case{"llama-mha", TrainingMethod::Full, kS2, kPacked, kMixed},
+                    Case{"llama-mha", TrainingMethod::Lora, kCircular, {}, kNone},
+                    Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, {}, kTiled},
+                    Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, kPacked, kTiledNone},
+                    Case{"llama-gqa-llama3", TrainingMethod::Full, {}, kPacked, kTiledMlp},
+                    Case{"mistral-gqa", TrainingMethod::Lora, kS2, {}, kMixed},
+                    Case{"mistral-gqa", TrainingMethod::Full, {}, {}, kTiledNone},
+                    Case{"qwen2", TrainingMethod::Full, kS2, kPacked, kTiled},
+                    Case{"qwen2", TrainingMethod::Lora, {}, {}, kMixed},
+                    Case{"qwen3", TrainingMethod::Full, kS2, {}, kMixed},
+                    Case{"qwen3", TrainingMethod::Lora, kS2, kPacked, kTiledMlp},
+                    Case{"gpt-neox", TrainingMethod::Full, kS2, kPacked, kTiled},
+                    Case{"gpt-neox", TrainingMethod::Full, {}, {}, kTiledNone},
+                    Case{"gpt-neox", TrainingMethod::Lora, kCircular, {}, kMixed}));
+
+/// Every level with and without tiles, for one family of each residual and MLP.
+class LayerDriverMemory
+    : public testing::TestWithParam<std::tuple<std::string, RecomputeLevel, std::int64_t>> {};
+
+TEST_P(LayerDriverMemory, NeverChangesAGradient)
+{
+    const auto& [name, level, tile] = GetParam();
+    const Case c{name, TrainingMethod::Full, kS2, kPacked, {{level}, tile}};
+    std::vector<at::Tensor> gradients[2];
+    for (const bool changed : {false, true}) {
+        DecoderModel model = test::goldenModel(name, at::kDouble);
+        TrainableSet trainables(model, configFor(c, model));
+        LayerDriver driver(model, trainables, changed ? c.memory : kNone);
+        driver.forwardBackward(batchFor(c, model, 53), 0.01);
+        for (const Trainable& item : trainables.items()) {
+            gradients[changed].push_back(item.gradient);
+        }
+    }
+    for (std::size_t i = 0; i < gradients[0].size(); ++i) {
+        EXPECT_LT((gradients[0][i] - gradients[1][i]).abs().max().item<double>(), 1e-14) << i;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Levels, LayerDriverMemory,
+    testing::Combine(testing::Values("llama-gqa-llama3", "qwen3", "gpt-neox"),
+                     testing::Values(RecomputeLevel::None, RecomputeLevel::Mlp, RecomputeLevel::Qkv,
+                                     RecomputeLevel::Output, RecomputeLevel::Full),
+                     testing::Values(0, 1, 24, 1000)));
 
 /// The variants that no golden model has.
 TEST(LayerDriver, EqualsAutogradInEveryVariantOfTheDescription)
@@ -138,11 +177,11 @@ TEST(LayerDriver, EqualsAutogradInEveryVariantOfTheDescription)
         ModelConfig config = test::goldenModel(base).config;
         change(config);
         DecoderModel model = randomModel(config, 5, {at::kCPU, at::kDouble});
-        Case c{base, TrainingMethod::Full, kS2, {}, RecomputeLevel::Full};
+        Case c{base, TrainingMethod::Full, kS2, {}, kFull};
         TrainableSet trainables(model, configFor(c, model));
         const TrainingBatch batch = batchFor(c, model, 37);
         const auto expected = endToEndGradients(model, trainables, batch, 1.0);
-        LayerDriver driver(model, trainables, c.recompute);
+        LayerDriver driver(model, trainables, c.memory);
         driver.forwardBackward(batch, 1.0);
         EXPECT_EQ(trainables.parameterCount(), config.parameterCount());
         for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -169,11 +208,11 @@ TEST(LayerDriver, TiedHeadAndEmbeddingShareOneGradient)
 {
     DecoderModel model = test::goldenModel("llama-mha", at::kDouble);
     model.lmHead = model.embedTokens;
-    Case c{"llama-mha", TrainingMethod::Full, {}, {}, RecomputeLevel::Full};
+    Case c{"llama-mha", TrainingMethod::Full, {}, {}, kFull};
     TrainableSet trainables(model, configFor(c, model));
     const TrainingBatch batch = batchFor(c, model, 20);
     const auto expected = endToEndGradients(model, trainables, batch, 1.0);
-    LayerDriver driver(model, trainables, c.recompute);
+    LayerDriver driver(model, trainables, c.memory);
     driver.forwardBackward(batch, 1.0);
     EXPECT_EQ(trainables.items()[0].name, "model.embed_tokens.weight");
     EXPECT_LT((trainables.items()[0].gradient - expected[0]).abs().max().item<double>(), 1e-10);

@@ -66,7 +66,7 @@ TEST_P(GoldenLogits, GradientsOfTheLayerDriverEqualTheReference)
     for (const std::string kind : {"full", "s2_clipped_g24"}) {
         DecoderModel model = test::goldenModel(GetParam());
         TrainableSet trainables(model, fullTraining());
-        LayerDriver driver(model, trainables, RecomputeLevel::Full);
+        LayerDriver driver(model, trainables, {});
         const AttentionSpec spec = specOf("x_" + kind);
         const TrainingBatch batch{ids, targets,
                                   attentionLayout(spec, model.config.headCount, 1, length)};

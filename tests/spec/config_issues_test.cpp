@@ -112,8 +112,8 @@ TEST(Validate, RefusesWhatThisVersionCannotDo)
     expectError("quantization=nf4", "quantization nf4 is not available in this version; use none",
                 "\"none\"");
     expectError("memory.offload=on", "not available in this version; use auto", "\"auto\"");
-    expectError("memory.recompute=mlp", "not available", "\"auto\"");
-    expectError("memory.tile=4096", "memory.tile 4096 is not available", "\"auto\"");
+    expectError("memory.tile=0", "memory.tile 0 is neither auto nor a number", "\"auto\"");
+    expectError("memory.tile=10k", "neither auto nor a number of tokens", "\"auto\"");
     expectError("devices.ranks=2", "devices.ranks 2 is not available in this version; use 1", "1");
     expectError("devices.sequence_parallel=4", "not available", "1");
     expectError("evaluation.passkey_every_steps=10", "not available", "0");
@@ -127,8 +127,9 @@ TEST(Validate, AcceptsWhatIsThere)
     for (const char* setting :
          {"schedule.epochs=1.5", "lora.b_learning_rate_ratio=16", "context.rope=yarn",
           "context.rope=llama3", "context.rope=ntk", "memory.recompute=full",
-          "memory.recompute=none", "memory.offload=off", "method=full", "attention.group=1000",
-          "attention.kind=full", "attention.full_final_fraction=0.4", "lora.targets=[]"}) {
+          "memory.recompute=none", "memory.recompute=qkv", "memory.tile=4096", "memory.offload=off",
+          "method=full", "attention.group=1000", "attention.kind=full",
+          "attention.full_final_fraction=0.4", "lora.targets=[]"}) {
         RunConfig config = goodConfig();
         applySetting(config, setting);
         EXPECT_TRUE(validate(config, &model).empty())

@@ -12,6 +12,8 @@ using test::pythia;
 using test::runAt;
 using test::tiny;
 
+const LayerMemory kFull{{RecomputeLevel::Full}};
+
 TEST(StepFlops, CountsEveryPass)
 {
     // One layer, numbers small enough to count by hand.
@@ -25,7 +27,6 @@ TEST(StepFlops, CountsEveryPass)
     model.vocabularySize = 10;
     RunConfig config = runAt(4);
     config.attention.kind = AttentionKind::Full;
-    config.memory.recompute = RecomputeLevel::Full;
     config.lora.targets = {"q_proj"};
     config.lora.rank = 2;
     config.batch.microBatch = 3;
@@ -35,28 +36,33 @@ TEST(StepFlops, CountsEveryPass)
     const double linears = 8 * 8 + 2 * (8 * 4) + 8 * 8 + 3 * 8 * 16;
     const double lora = 2 * (8 + 8);
     const double attention = rows * 10 * 2 * 4 * 4; // 10 pairs, 2 heads of 4, 4 operations
-    EXPECT_EQ(stepFlops(model, config),
-              tokens * (6 * linears + 8 * lora + 4 * 80) + attention * (1 + 1 + 2.5));
-    config.memory.recompute = RecomputeLevel::None;
-    EXPECT_EQ(stepFlops(model, config),
-              tokens * (4 * linears + 6 * lora + 4 * 80) + attention * (1 + 2.5));
+    const double none = tokens * (4 * linears + 6 * lora + 4 * 80) + attention * (1 + 2.5);
+    const double again[] = {0, 2 * 2 * 8 * 16, 2 * (8 * 8 + 2 * 8 * 4), 2 * 8 * 8, 0};
+    double sum = none;
+    for (const RecomputeLevel level :
+         {RecomputeLevel::None, RecomputeLevel::Mlp, RecomputeLevel::Qkv, RecomputeLevel::Output}) {
+        sum += tokens * again[static_cast<int>(level) - 1];
+        EXPECT_EQ(stepFlops(model, config, {{level}}), sum);
+    }
+    EXPECT_EQ(stepFlops(model, config, kFull), sum + attention);
     config.method = TrainingMethod::Full;
-    EXPECT_EQ(stepFlops(model, config), tokens * (6 * linears + 6 * 80) + attention * (1 + 2.5));
+    EXPECT_EQ(stepFlops(model, config, {{RecomputeLevel::None}}),
+              tokens * (6 * linears + 6 * 80) + attention * (1 + 2.5));
 }
 
 TEST(StepFlops, CountTheLinearMapsOfTheFamily)
 {
     RunConfig config = runAt(1);
     config.attention.kind = AttentionKind::Full;
-    config.memory.recompute = RecomputeLevel::Full;
     config.lora.targets = {"dense"};
     config.batch.accumulation = 1;
     ModelConfig model = pythia();
     const double linears = 4.0 * 2048 * 2048 + 2.0 * 2048 * 8192; // no gate
     const double lora = 24 * 8 * (2.0 * 2048);
-    const double attention = 24.0 * 2048 * 4 * 4.5; // one pair a head
-    EXPECT_EQ(stepFlops(model, config),
-              6 * 24 * linears + 8 * lora + 4 * 50304.0 * 2048 + attention);
+    const double attention = 24.0 * 2048 * 4 * 4.5;         // one pair a head
+    const double again = 3.0 * 2048 * 2048 + 2048.0 * 8192; // q, k, v and the MLP's first
+    EXPECT_EQ(stepFlops(model, config, kFull),
+              24 * (4 * linears + 2 * again) + 6 * lora + 4 * 50304.0 * 2048 + attention);
 }
 
 TEST(StepFlops, SlidingWindowBoundsThePairs)
@@ -66,9 +72,8 @@ TEST(StepFlops, SlidingWindowBoundsThePairs)
         model.slidingWindow = window;
         RunConfig config = runAt(length);
         config.attention.kind = kind;
-        config.memory.recompute = RecomputeLevel::Full;
         config.batch.accumulation = 1;
-        return stepFlops(model, config);
+        return stepFlops(model, config, kFull);
     };
     const double perPair = 4.0 * 128 * 4 * 4.5; // layers, width of all heads, operations, passes
     for (const AttentionKind kind : {AttentionKind::Full, AttentionKind::S2}) {
@@ -88,11 +93,11 @@ TEST(StepFlops, FullFinishMixesTheTwoKindsOfAttention)
     const auto flops = [](double fraction) {
         RunConfig config = runAt(65536);
         config.attention.fullFinalFraction = fraction;
-        return stepFlops(llama2(), config);
+        return stepFlops(llama2(), config, kFull);
     };
     RunConfig full = runAt(65536);
     full.attention.kind = AttentionKind::Full;
-    EXPECT_DOUBLE_EQ(flops(1.0), stepFlops(llama2(), full));
+    EXPECT_DOUBLE_EQ(flops(1.0), stepFlops(llama2(), full, kFull));
     EXPECT_LT(flops(0.0), flops(1.0));
     EXPECT_DOUBLE_EQ(flops(0.25), 0.75 * flops(0.0) + 0.25 * flops(1.0));
 }
@@ -102,7 +107,7 @@ TEST(StepFlops, FixedGroupGrowsInProportionToTheLength)
     const auto flops = [](std::int64_t length) {
         RunConfig config = runAt(length);
         config.attention.group = 2048;
-        return stepFlops(llama2(), config);
+        return stepFlops(llama2(), config, kFull);
     };
     EXPECT_NEAR(flops(65536) / flops(16384), 4.0, 0.02);
 }

@@ -48,10 +48,13 @@ DeviceGroup::DeviceGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
                                                    {ComputePrecision::Bf16, tr("bf16")},
                                                    {ComputePrecision::Fp32, tr("fp32")},
                                                    {ComputePrecision::Fp64, tr("fp64")}}));
-    grid->addWidget(
-        form.choice<RecomputeLevel>("memory.recompute", {{RecomputeLevel::Auto, tr("automatic")},
-                                                         {RecomputeLevel::None, tr("none")},
-                                                         {RecomputeLevel::Full, tr("full")}}));
+    grid->addWidget(form.choice<RecomputeLevel>("memory.recompute",
+                                                {{RecomputeLevel::Auto, tr("automatic")},
+                                                 {RecomputeLevel::None, tr("nothing")},
+                                                 {RecomputeLevel::Mlp, tr("MLP")},
+                                                 {RecomputeLevel::Qkv, tr("MLP, q k v")},
+                                                 {RecomputeLevel::Output, tr("all but attention")},
+                                                 {RecomputeLevel::Full, tr("everything")}}));
     auto* device =
         named(new QLabel(toQString(draft.device().name), this), "configureDevice", tr("Device"));
     grid->addWidget(new FieldRow(tr("Device"), device));

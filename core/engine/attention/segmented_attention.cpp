@@ -95,20 +95,6 @@ std::vector<SegmentView> segmentViews(const std::vector<SegmentRun>& runs, std::
     return views;
 }
 
-/// Calls visit(views of one dense call) for each call that the layout needs.
-template <class Visit>
-void forEachCall(const AttentionLayout& layout, std::int64_t queriesPerKvHead, const Visit& visit)
-{
-    for (const HeadLayout& half : layout.halves) {
-        const auto blocks = headBlocks(half.firstHead, half.endHead, queriesPerKvHead);
-        for (const SegmentView& view : segmentViews(half.runs, layout.batch, layout.length)) {
-            for (const HeadBlock& block : blocks) {
-                visit(half, view, block);
-            }
-        }
-    }
-}
-
 /// Tokens of the rolled half stand first; only Circular rolls, and only it pays for the copy.
 class RolledTensors {
 public:
@@ -131,16 +117,17 @@ private:
     at::Tensor m_rolled;
 };
 
-/// Where results of both kinds of half are gathered, rolled back at the end.
+/// Where results of both kinds of half are gathered: a tensor that starts at zero, and one in
+/// rolled order that rollBack() adds to it.
 class RolledSums {
 public:
-    RolledSums(const at::Tensor& like, const AttentionLayout& layout)
-        : m_plain(at::zeros(like.sizes(), like.options()))
+    RolledSums(const at::Tensor& into, const AttentionLayout& layout)
+        : m_plain(into.zero_())
     {
         for (const HeadLayout& half : layout.halves) {
             if (half.roll != 0) {
                 m_roll = half.roll;
-                m_rolled = at::zeros_like(m_plain);
+                m_rolled = at::zeros(into.sizes(), into.options());
             }
         }
     }
@@ -148,9 +135,11 @@ public:
     {
         return half.roll != 0 ? m_rolled : m_plain;
     }
-    at::Tensor total() const
+    void rollBack() const
     {
-        return m_roll != 0 ? m_plain + at::roll(m_rolled, {m_roll}, {1}) : m_plain;
+        if (m_roll != 0) {
+            m_plain.add_(at::roll(m_rolled, {m_roll}, {1}));
+        }
     }
 
 private:
@@ -159,106 +148,119 @@ private:
     std::int64_t m_roll = 0;
 };
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
+/// What one dense call works on: segments of one half, some of its heads.
+struct Call {
+    const HeadLayout& half;
+    const SegmentView& view;
+    const HeadBlock& block;
 
-struct LayoutHolder : torch::CustomClassHolder {
-    explicit LayoutHolder(const AttentionLayout& l)
+    template <class Tensors>
+    at::Tensor queries(const Tensors& x) const
+    {
+        return view.of(x.in(half), block.first, block.step, block.count);
+    }
+    template <class Tensors>
+    at::Tensor keys(const Tensors& x) const
+    {
+        return view.of(x.in(half), block.kvFirst, 1, block.count);
+    }
+};
+
+/// Calls visit(call) for each dense call that the layout needs, always in the same order.
+template <class Visit>
+void forEachCall(const AttentionLayout& layout, std::int64_t queriesPerKvHead, const Visit& visit)
+{
+    for (const HeadLayout& half : layout.halves) {
+        const auto blocks = headBlocks(half.firstHead, half.endHead, queriesPerKvHead);
+        for (const SegmentView& view : segmentViews(half.runs, layout.batch, layout.length)) {
+            for (const HeadBlock& block : blocks) {
+                visit(Call{half, view, block});
+            }
+        }
+    }
+}
+
+struct ResultHolder : torch::CustomClassHolder {
+    explicit ResultHolder(const AttentionLayout& l)
         : layout(l)
     {}
     AttentionLayout layout;
+    SegmentedAttention result;
 };
 
-class SegmentedAttention : public torch::autograd::Function<SegmentedAttention> {
+class DifferentiableAttention : public torch::autograd::Function<DifferentiableAttention> {
 public:
-    static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
-                              const at::Tensor& v, const c10::intrusive_ptr<LayoutHolder>& holder)
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& q,
+                              const at::Tensor& k, const at::Tensor& v,
+                              const c10::intrusive_ptr<ResultHolder>& holder)
     {
-        const AttentionLayout& layout = holder->layout;
-        const RolledTensors qs(q, layout), ks(k, layout), vs(v, layout);
-        const RolledSums outs(q, layout);
-        variable_list saved{q, k, v};
-        forEachCall(
-            layout, q.size(2) / k.size(2),
-            [&](const HeadLayout& half, const SegmentView& view, const HeadBlock& block) {
-                const auto kv = [&](const RolledTensors& x) {
-                    return view.of(x.in(half), block.kvFirst, 1, block.count);
-                };
-                const auto result =
-                    attention(view.of(qs.in(half), block.first, block.step, block.count), kv(ks),
-                              kv(vs), true, layout.windowIn(view.length));
-                view.of(outs.in(half), block.first, block.step, block.count).copy_(result.out);
-                saved.push_back(result.logSumExp);
-                saved.insert(saved.end(), result.rest.begin(), result.rest.end());
-            });
-        at::Tensor out = outs.total();
-        saved.push_back(out);
-        context->save_for_backward(std::move(saved));
-        context->saved_data["layout"] = c10::IValue::make_capsule(holder);
+        holder->result = segmentedAttentionForward(q, k, v, holder->layout);
+        at::Tensor out = holder->result.out;
+        holder->result.out = out.detach(); // without the graph that will own the holder
+        context->save_for_backward({q, k, v});
+        context->saved_data["result"] = c10::IValue::make_capsule(holder);
         return out;
     }
 
-    static variable_list backward(AutogradContext* context, variable_list gradients)
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients)
     {
-        const auto holder = c10::static_intrusive_pointer_cast<LayoutHolder>(
-            context->saved_data["layout"].toCapsule());
-        const AttentionLayout& layout = holder->layout;
-        const variable_list saved = context->get_saved_variables();
-        const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2];
-        const RolledTensors qs(q, layout), ks(k, layout), vs(v, layout), outs(saved.back(), layout);
-        const RolledTensors gradOuts(gradients[0].contiguous(), layout);
-        const RolledSums dq(q, layout), dk(k, layout), dv(v, layout);
-        std::size_t next = 3;
-        const CallCount calls = countCalls(layout, q.size(2) / k.size(2));
-        // Of dense calls the device's kernel keeps more than the log-sum-exp.
-        const std::size_t perDenseCall =
-            (saved.size() - 4 - calls.windowed) / std::max<std::size_t>(calls.dense, 1);
-        forEachCall(layout, q.size(2) / k.size(2),
-                    [&](const HeadLayout& half, const SegmentView& view, const HeadBlock& block) {
-                        const auto query = [&](const auto& x) {
-                            return view.of(x.in(half), block.first, block.step, block.count);
-                        };
-                        const auto kv = [&](const auto& x) {
-                            return view.of(x.in(half), block.kvFirst, 1, block.count);
-                        };
-                        const std::int64_t window = layout.windowIn(view.length);
-                        const std::size_t kept = window > 0 ? 1 : perDenseCall;
-                        DenseAttentionResult forward{query(outs), saved[next], {}};
-                        for (std::size_t i = 1; i < kept; ++i) {
-                            forward.rest.push_back(saved[next + i]);
-                        }
-                        next += kept;
-                        const auto d = attentionBackward(query(gradOuts), query(qs), kv(ks), kv(vs),
-                                                         forward, window);
-                        query(dq).copy_(d.q);
-                        kv(dk).add_(d.k);
-                        kv(dv).add_(d.v);
-                    });
-        return {dq.total(), dk.total(), dv.total(), at::Tensor()};
-    }
-
-private:
-    struct CallCount {
-        std::size_t dense = 0;
-        std::size_t windowed = 0;
-    };
-    static CallCount countCalls(const AttentionLayout& layout, std::int64_t queriesPerKvHead)
-    {
-        CallCount count;
-        forEachCall(layout, queriesPerKvHead,
-                    [&](const auto&, const SegmentView& view, const auto&) {
-                        ++(layout.windowIn(view.length) > 0 ? count.windowed : count.dense);
-                    });
-        return count;
+        const auto holder = c10::static_intrusive_pointer_cast<ResultHolder>(
+            context->saved_data["result"].toCapsule());
+        const auto saved = context->get_saved_variables();
+        const DenseAttentionGradients d{at::empty_like(saved[0]), at::empty_like(saved[1]),
+                                        at::empty_like(saved[2])};
+        segmentedAttentionBackward({saved[0], saved[1], saved[2], gradients[0].contiguous()},
+                                   holder->result, holder->layout, d);
+        return {d.q, d.k, d.v, at::Tensor()};
     }
 };
 
 } // namespace
 
+SegmentedAttention segmentedAttentionForward(const at::Tensor& q, const at::Tensor& k,
+                                             const at::Tensor& v, const AttentionLayout& layout)
+{
+    SegmentedAttention result{at::empty(q.sizes(), q.options()), {}};
+    const RolledTensors qs(q, layout), ks(k, layout), vs(v, layout);
+    const RolledSums outs(result.out, layout);
+    forEachCall(layout, q.size(2) / k.size(2), [&](const Call& call) {
+        DenseAttentionResult done = attention(call.queries(qs), call.keys(ks), call.keys(vs), true,
+                                              layout.windowIn(call.view.length));
+        call.queries(outs).copy_(done.out);
+        done.out.reset();
+        result.calls.push_back(std::move(done));
+    });
+    outs.rollBack();
+    return result;
+}
+
+void segmentedAttentionBackward(const SegmentedAttentionInputs& inputs,
+                                const SegmentedAttention& forward, const AttentionLayout& layout,
+                                const DenseAttentionGradients& into)
+{
+    const RolledTensors qs(inputs.q, layout), ks(inputs.k, layout), vs(inputs.v, layout),
+        outs(forward.out, layout), gradOuts(inputs.gradOut, layout);
+    const RolledSums dq(into.q, layout), dk(into.k, layout), dv(into.v, layout);
+    auto kept = forward.calls.begin();
+    forEachCall(layout, inputs.q.size(2) / inputs.k.size(2), [&](const Call& call) {
+        DenseAttentionResult done = *kept++;
+        done.out = call.queries(outs);
+        const auto d = attentionBackward(call.queries(gradOuts), call.queries(qs), call.keys(ks),
+                                         call.keys(vs), done, layout.windowIn(call.view.length));
+        call.queries(dq).copy_(d.q);
+        call.keys(dk).add_(d.k);
+        call.keys(dv).add_(d.v);
+    });
+    for (const RolledSums* sums : {&dq, &dk, &dv}) {
+        sums->rollBack();
+    }
+}
+
 at::Tensor segmentedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               const AttentionLayout& layout)
 {
-    return SegmentedAttention::apply(q, k, v, c10::make_intrusive<LayoutHolder>(layout));
+    return DifferentiableAttention::apply(q, k, v, c10::make_intrusive<ResultHolder>(layout));
 }
 
 AttentionPart attendDense(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

@@ -2,8 +2,11 @@
 #pragma once
 
 #include "core/engine/attention/attention_layout.h"
+#include "core/engine/attention/dense_attention.h"
 
 #include <ATen/core/Tensor.h>
+
+#include <vector>
 
 namespace longlora {
 
@@ -16,6 +19,25 @@ namespace longlora {
 /// Source: Chen et al. 2024 (arXiv:2309.12307), sec. 3.2.
 at::Tensor segmentedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               const AttentionLayout& layout);
+
+/// The same without autograd, for passes that are written by hand.
+struct SegmentedAttention {
+    at::Tensor out; ///< like q, contiguous
+    /// Of each dense call what its backward needs beside its inputs and its part of `out`.
+    std::vector<DenseAttentionResult> calls;
+};
+SegmentedAttention segmentedAttentionForward(const at::Tensor& q, const at::Tensor& k,
+                                             const at::Tensor& v, const AttentionLayout& layout);
+
+struct SegmentedAttentionInputs {
+    at::Tensor q, k, v;
+    at::Tensor gradOut; ///< like q, contiguous
+};
+/// Writes the gradients of q, k and v `into` tensors of their shapes, contiguous in head_dim; batch
+/// rows lie one after another (slices of a fused projection will do).
+void segmentedAttentionBackward(const SegmentedAttentionInputs& inputs,
+                                const SegmentedAttention& forward, const AttentionLayout& layout,
+                                const DenseAttentionGradients& into);
 
 /// Result and log-sum-exp of one dense causal (or unmasked) call, not differentiable: the piece
 /// that cached generation combines. Shapes: q [1, seq, heads, head_dim], k and v [1, keys, kv

@@ -57,24 +57,6 @@ at::Tensor& oneOf(WeightAndBias& both, bool isBias)
     return isBias ? both.bias : both.weight;
 }
 
-at::Tensor& tensorOf(DecoderModel& model, const WeightShape& shape)
-{
-    switch (shape.part) {
-    case ModelPart::Embedding:
-        return model.embedTokens;
-    case ModelPart::FinalNorm:
-        return oneOf(model.finalNorm, shape.isBias);
-    case ModelPart::Head:
-        return model.lmHead;
-    default:
-        break;
-    }
-    DecoderLayer& layer = model.layers[static_cast<std::size_t>(shape.layer)];
-    LoraLinear* const linear = linearOf(layer, shape.part);
-    return linear != nullptr ? oneOf(*linear, shape.isBias)
-                             : oneOf(normOf(layer, shape.part), shape.isBias);
-}
-
 struct Heads {
     at::Tensor q_BSHD, k_BSKD, v_BSKD;
 };
@@ -122,6 +104,24 @@ at::Tensor mlpForward(const DecoderLayer& layer, const ModelConfig& config, cons
 
 } // namespace
 
+at::Tensor& weightTensor(DecoderModel& model, const WeightShape& shape)
+{
+    switch (shape.part) {
+    case ModelPart::Embedding:
+        return model.embedTokens;
+    case ModelPart::FinalNorm:
+        return oneOf(model.finalNorm, shape.isBias);
+    case ModelPart::Head:
+        return model.lmHead;
+    default:
+        break;
+    }
+    DecoderLayer& layer = model.layers[static_cast<std::size_t>(shape.layer)];
+    LoraLinear* const linear = linearOf(layer, shape.part);
+    return linear != nullptr ? oneOf(*linear, shape.isBias)
+                             : oneOf(normOf(layer, shape.part), shape.isBias);
+}
+
 void forEachWeight(DecoderModel& model,
                    const std::function<void(const WeightShape&, at::Tensor&)>& visit)
 {
@@ -130,7 +130,7 @@ void forEachWeight(DecoderModel& model,
     config.tiedEmbeddings = false;
     for (const WeightShape& shape : weightShapes(config)) {
         if (shape.part != ModelPart::Head || !model.headIsTied()) {
-            visit(shape, tensorOf(model, shape));
+            visit(shape, weightTensor(model, shape));
         }
     }
 }

@@ -42,6 +42,8 @@ struct DecoderModel {
     bool headIsTied() const { return lmHead.is_same(embedTokens); }
 };
 
+/// The tensor that a row of the table describes.
+at::Tensor& weightTensor(DecoderModel& model, const WeightShape& shape);
 /// Every base weight with its row of the table, in the table's order; the head only if it is a
 /// tensor of its own. Load, save, merge and the optimizer walk the model through here.
 void forEachWeight(DecoderModel& model,

@@ -11,6 +11,8 @@
 #include <ATen/Tensor.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+
 #if defined(LONGLORA_WITH_CUDA)
 #    include <c10/cuda/CUDAStream.h>
 #endif
@@ -80,29 +82,21 @@ public:
                               const at::Tensor& weight, double epsilon)
     {
         const at::Tensor x = xAnyStride.contiguous();
-        const at::Tensor y = at::empty(x.sizes(), x.options());
-        const at::Tensor inverseRms =
-            at::empty({x.numel() / x.size(-1)}, x.options().dtype(wideType(x)));
-        kernels::rmsNormForward(
-            {rowsView(x), view(weight), rowsView(y), view(inverseRms), epsilon, streamOf(x)});
-        context->save_for_backward({x, weight, inverseRms});
-        return y;
+        const RmsNormed normed = rmsNormForward(x, weight, epsilon);
+        context->save_for_backward({x, weight, normed.inverseRms});
+        return normed.y;
     }
 
     static variable_list backward(AutogradContext* context, variable_list gradients)
     {
         const variable_list saved = context->get_saved_variables();
         const at::Tensor &x = saved[0], &weight = saved[1];
-        const at::Tensor dY = gradients[0].contiguous();
-        const at::Tensor dX = at::empty(x.sizes(), x.options());
+        at::Tensor dX = gradients[0].clone(at::MemoryFormat::Contiguous);
         at::Tensor dWeight;
-        kernels::TensorView dWeightView;
         if (context->needs_input_grad(1)) {
             dWeight = at::zeros(weight.sizes(), weight.options().dtype(wideType(x)));
-            dWeightView = view(dWeight);
         }
-        kernels::rmsNormBackward({rowsView(x), view(weight), view(saved[2]), rowsView(dY),
-                                  rowsView(dX), dWeightView, streamOf(x)});
+        rmsNormBackward(dX, x, weight, saved[2], dWeight);
         return {dX, dWeight.defined() ? dWeight.to(weight.scalar_type()) : dWeight, at::Tensor()};
     }
 };
@@ -121,8 +115,7 @@ public:
                               const at::Tensor& sin)
     {
         at::Tensor y = x.clone(at::MemoryFormat::Contiguous);
-        kernels::rotaryEmbeddingForward(
-            {rotatedPart(y, cos.size(1)), view(cos), view(sin), streamOf(x)});
+        rotateForward(y, cos, sin);
         context->save_for_backward({cos, sin});
         return y;
     }
@@ -131,8 +124,7 @@ public:
     {
         const variable_list saved = context->get_saved_variables();
         at::Tensor dX = gradients[0].clone(at::MemoryFormat::Contiguous);
-        kernels::rotaryEmbeddingBackward(
-            {rotatedPart(dX, saved[0].size(1)), view(saved[0]), view(saved[1]), streamOf(dX)});
+        rotateBackward(dX, saved[0], saved[1]);
         return {dX, at::Tensor(), at::Tensor()};
     }
 };
@@ -142,8 +134,8 @@ public:
     static at::Tensor forward(AutogradContext* context, const at::Tensor& gate,
                               const at::Tensor& up)
     {
-        const at::Tensor y = at::empty(gate.sizes(), gate.options());
-        kernels::swigluForward({rowsView(gate), rowsView(up), rowsView(y), streamOf(gate)});
+        at::Tensor y = at::empty(gate.sizes(), gate.options());
+        swigluForward(gate, up, y);
         context->save_for_backward({gate, up});
         return y;
     }
@@ -151,17 +143,54 @@ public:
     static variable_list backward(AutogradContext* context, variable_list gradients)
     {
         const variable_list saved = context->get_saved_variables();
-        const at::Tensor &gate = saved[0], &up = saved[1];
-        const at::Tensor dY = gradients[0].contiguous();
-        const at::Tensor dGate = at::empty(gate.sizes(), gate.options());
-        const at::Tensor dUp = at::empty(up.sizes(), up.options());
-        kernels::swigluBackward({rowsView(gate), rowsView(up), rowsView(dY), rowsView(dGate),
-                                 rowsView(dUp), streamOf(gate)});
+        at::Tensor dGate = saved[0].clone(), dUp = saved[1].clone();
+        swigluBackward(dGate, dUp, gradients[0].contiguous());
         return {dGate, dUp};
     }
 };
 
 } // namespace
+
+RmsNormed rmsNormForward(const at::Tensor& x, const at::Tensor& weight, double epsilon)
+{
+    const std::int64_t rows = x.numel() / std::max<std::int64_t>(1, x.size(-1));
+    RmsNormed normed{at::empty(x.sizes(), x.options()),
+                     at::empty({rows}, x.options().dtype(wideType(x)))};
+    kernels::rmsNormForward({rowsView(x), view(weight), rowsView(normed.y), view(normed.inverseRms),
+                             epsilon, streamOf(x)});
+    return normed;
+}
+
+void rmsNormBackward(at::Tensor& gradient, const at::Tensor& x, const at::Tensor& weight,
+                     const at::Tensor& inverseRms, const at::Tensor& dWeight)
+{
+    kernels::rmsNormBackward(
+        {rowsView(x), view(weight), view(inverseRms), rowsView(gradient), rowsView(gradient),
+         dWeight.defined() ? view(dWeight) : kernels::TensorView{}, streamOf(x)});
+}
+
+void rotateForward(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin)
+{
+    kernels::rotaryEmbeddingForward(
+        {rotatedPart(x, cos.size(1)), view(cos), view(sin), streamOf(x)});
+}
+
+void rotateBackward(at::Tensor& gradient, const at::Tensor& cos, const at::Tensor& sin)
+{
+    kernels::rotaryEmbeddingBackward(
+        {rotatedPart(gradient, cos.size(1)), view(cos), view(sin), streamOf(gradient)});
+}
+
+void swigluForward(const at::Tensor& gate, const at::Tensor& up, at::Tensor& y)
+{
+    kernels::swigluForward({rowsView(gate), rowsView(up), rowsView(y), streamOf(gate)});
+}
+
+void swigluBackward(at::Tensor& gate, at::Tensor& up, const at::Tensor& dY)
+{
+    kernels::swigluBackward(
+        {rowsView(gate), rowsView(up), rowsView(dY), rowsView(gate), rowsView(up), streamOf(gate)});
+}
 
 at::Tensor fusedRmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon)
 {

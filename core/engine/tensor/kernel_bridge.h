@@ -23,4 +23,26 @@ at::Tensor fusedSwiglu(const at::Tensor& gate, const at::Tensor& up);
 /// gradient 0) -> [tokens] fp64. Not differentiable.
 at::Tensor fusedCrossEntropy(at::Tensor& logits, const at::Tensor& targets, double gradientScale);
 
+// The same without autograd, for passes whose gradients are written by hand.
+
+struct RmsNormed {
+    at::Tensor y;
+    at::Tensor inverseRms; ///< one per row, fp32 (fp64 for fp64)
+};
+RmsNormed rmsNormForward(const at::Tensor& x, const at::Tensor& weight, double epsilon);
+/// `gradient` of y becomes that of x; the weight's is added to `dWeight` [columns] fp32 (fp64) if
+/// that is defined.
+void rmsNormBackward(at::Tensor& gradient, const at::Tensor& x, const at::Tensor& weight,
+                     const at::Tensor& inverseRms, const at::Tensor& dWeight);
+
+/// In place. Shapes: x [batch, seq, heads, head_dim], contiguous in head_dim.
+void rotateForward(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+/// A gradient of what rotateForward made becomes that of what it was given.
+void rotateBackward(at::Tensor& gradient, const at::Tensor& cos, const at::Tensor& sin);
+
+/// `y` may be gate or up.
+void swigluForward(const at::Tensor& gate, const at::Tensor& up, at::Tensor& y);
+/// `gate` and `up` become their gradients.
+void swigluBackward(at::Tensor& gate, at::Tensor& up, const at::Tensor& dY);
+
 } // namespace longlora

@@ -3,7 +3,7 @@
 
 namespace longlora {
 
-/// Threads and denormals of this process: once, before the first operator. `threads` >= 1.
+/// Threads, memory and denormals of this process: once, before the first operator. `threads` >= 1.
 void prepareCompute(int threads);
 
 } // namespace longlora

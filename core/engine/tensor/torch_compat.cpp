@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/tensor/torch_compat.h"
 
+#include "core/engine/tensor/host_pool.h"
 #include "core/engine/tensor/prepare_compute.h"
 #include "core/spec/base/error.h"
 
@@ -17,7 +18,6 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -71,9 +71,6 @@ constexpr std::array<std::pair<at::ScalarType, const char*>, 4> kDtypeNames{{
     {at::kHalf, "f16"},
     {at::kDouble, "fp64"},
 }};
-
-/// The heap grows by this much at a time.
-constexpr int kHeapGrowthBytes = 64 << 20;
 
 } // namespace
 
@@ -160,7 +157,8 @@ void resetPeakMemory(const at::Device& device)
     }
 #endif
     if (device.is_cpu()) {
-        // What earlier work left free in the heap is not the next one's.
+        // What earlier work left free is not the next one's.
+        HostPool::instance().forgetPeak();
         malloc_trim(0);
         // "5" resets the high-water mark of the resident set (proc(5)); refused in some containers.
         std::ofstream("/proc/self/clear_refs") << "5";
@@ -170,14 +168,7 @@ void resetPeakMemory(const at::Device& device)
 void prepareCompute(int threads)
 {
     at::set_num_threads(threads);
-#if defined(__GLIBC__)
-    // Activations come and go by the megabyte. Given back to the kernel and taken anew each time,
-    // their page faults cost more than the arithmetic of a small model (measured: 5.3 against 8.2
-    // thousand tokens per second). So freed memory stays with the process.
-    mallopt(M_MMAP_MAX, 0);
-    mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-    mallopt(M_TOP_PAD, kHeapGrowthBytes);
-#endif
+    useHostPool();
     at::globalContext().setFlushDenormal(true);
 }
 

@@ -13,16 +13,11 @@ struct ChunkedLoss {
     at::Tensor lossSum;        ///< [] fp64, nats over scored tokens
     at::Tensor hiddenGradient; ///< [tokens, hidden] of the last hidden states, before the norm
 };
-/// Where gradients are added, fp32 (fp64 for fp64); undefined: not trained.
-struct EndGradients {
-    at::Tensor normWeight; ///< [hidden]
-    at::Tensor normBias;   ///< [hidden]
-    at::Tensor head;       ///< [vocabulary, hidden]
-};
-/// Shapes: hidden [tokens, hidden]; targets [tokens]. Gradients are of lossSum x gradientScale.
+/// Shapes: hidden [tokens, hidden]; targets [tokens]. Gradients are of lossSum x gradientScale;
+/// those of final norm and head are added to `gradients` where it has them.
 /// Source: chunked like Wijmans et al. 2024 (arXiv:2411.09009), sec. 4, without its sparsity.
 ChunkedLoss chunkedLossAndGradient(const DecoderModel& model, const at::Tensor& hidden,
                                    const at::Tensor& targets, double gradientScale,
-                                   const EndGradients& gradients);
+                                   const DecoderModel& gradients);
 
 } // namespace longlora

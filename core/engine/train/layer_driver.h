@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/attention/attention_layout.h"
-#include "core/engine/model/decoder_model.h"
+#include "core/engine/train/layer/layer_pass.h"
 #include "core/engine/train/trainable_set.h"
+#include "core/spec/plan/layer_memory.h"
+
+#include <vector>
 
 namespace longlora {
 
@@ -14,13 +16,12 @@ struct TrainingBatch {
     AttentionLayout layout;
 };
 
-/// Runs the layers by hand: forward without autograd, keeping each layer's input; backward one
-/// layer at a time with a small graph of its own. Gradients equal end-to-end autograd.
+/// Runs the layers by hand, forward and back, without autograd. Of each layer is kept what its
+/// recompute level says; the rest is computed again. Gradients equal end-to-end autograd.
 class LayerDriver {
 public:
-    /// What the forward pass keeps for the backward: graphs of all layers (RecomputeLevel::None),
-    /// or hidden states only (Full).
-    LayerDriver(DecoderModel& model, TrainableSet& trainables, RecomputeLevel recompute);
+    /// `model` and `trainables` outlive this.
+    LayerDriver(DecoderModel& model, TrainableSet& trainables, LayerMemory memory);
 
     /// Sum of the cross-entropy over scored positions, [] fp64 on the device (no host sync). Adds
     /// the gradient of sum x `gradientScale` to the trainables.
@@ -29,19 +30,13 @@ public:
     at::Tensor forwardLoss(const TrainingBatch& batch);
 
 private:
-    struct LayerGraph {
-        at::Tensor input;
-        at::Tensor output;
-    };
     const RotaryTable& rotaryFor(std::int64_t length);
-    LayerGraph runLayer(std::size_t layer, const at::Tensor& input, const TrainingBatch& batch);
-    at::Tensor backwardLayer(std::size_t layer, const LayerGraph& graph,
-                             const at::Tensor& gradient);
+    LayerPass passOf(std::size_t layer, const TrainingBatch& batch);
     void addEmbeddingGradient(const at::Tensor& ids, const at::Tensor& gradient);
 
     DecoderModel& m_model;
     TrainableSet& m_trainables;
-    bool m_keepGraphs;
+    LayerMemory m_memory;
     RotaryTable m_rotary;
     std::int64_t m_rotaryLength = -1;
 };

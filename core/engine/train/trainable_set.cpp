@@ -27,12 +27,15 @@ at::Tensor uniformMatrix(const at::Tensor& like, std::int64_t rank, at::Generato
 
 TrainableSet::TrainableSet(DecoderModel& model, const RunConfig& config)
 {
+    m_gradients.config = model.config;
+    m_gradients.layers.resize(model.layers.size());
     if (config.method == TrainingMethod::Full) {
-        m_headIsTied = model.headIsTied();
+        const bool headIsTied = model.headIsTied();
         forEachWeight(
             model, [&](const WeightShape& shape, at::Tensor& weight) { addWhole(shape, weight); });
-        if (m_headIsTied) {
+        if (headIsTied) {
             model.lmHead = model.embedTokens;
+            m_gradients.lmHead = m_gradients.embedTokens;
         }
     } else {
         addLora(model, config);
@@ -41,30 +44,16 @@ TrainableSet::TrainableSet(DecoderModel& model, const RunConfig& config)
         throw ConfigError("nothing is trained: no LoRA target, no embeddings, no norms",
                           "name at least one of lora.targets, or set lora.train_embeddings");
     }
-    indexLayers(model.layers.size());
 }
 
 void TrainableSet::addLora(DecoderModel& model, const RunConfig& config)
 {
     const LoraConfig& lora = config.lora;
-    m_loraScale = lora.alpha / static_cast<double>(lora.rank);
-    auto generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.seed));
     if (lora.trainEmbeddings) {
         // The frozen head keeps the tensor it shares with a tied embedding.
         model.embedTokens = model.embedTokens.clone();
     }
-    const ModelFamily& family = familyOf(model.config);
-    forEachLinear(model, [&](const WeightShape& shape, LoraLinear& linear) {
-        const bool isTarget = std::find(lora.targets.begin(), lora.targets.end(),
-                                        family.loraName(shape.part)) != lora.targets.end();
-        if (isTarget) {
-            linear.lora =
-                LoraPair{uniformMatrix(linear.weight, lora.rank, generator),
-                         at::zeros({linear.weight.size(0), lora.rank}, linear.weight.options()),
-                         m_loraScale};
-            addPair(shape.module(), shape.layer, *linear.lora, lora);
-        }
-    });
+    addLowRank(model, config);
     forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
         const bool isEmbedding = shape.part == ModelPart::Embedding;
         if ((isEmbedding && lora.trainEmbeddings) || (isNorm(shape.part) && lora.trainNorms)) {
@@ -73,25 +62,49 @@ void TrainableSet::addLora(DecoderModel& model, const RunConfig& config)
     });
 }
 
+void TrainableSet::addLowRank(DecoderModel& model, const RunConfig& config)
+{
+    const LoraConfig& lora = config.lora;
+    m_loraScale = lora.alpha / static_cast<double>(lora.rank);
+    auto generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.seed));
+    const ModelFamily& family = familyOf(model.config);
+    const auto isTarget = [&](const WeightShape& shape) {
+        return std::find(lora.targets.begin(), lora.targets.end(), family.loraName(shape.part)) !=
+               lora.targets.end();
+    };
+    forEachLinear(model, [&](const WeightShape& shape, LoraLinear& linear) {
+        if (isTarget(shape)) {
+            linear.lora =
+                LoraPair{uniformMatrix(linear.weight, lora.rank, generator),
+                         at::zeros({linear.weight.size(0), lora.rank}, linear.weight.options()),
+                         m_loraScale};
+            addPair(shape.module(), *linear.lora, lora);
+        }
+    });
+    std::size_t next = 0;
+    forEachLinear(m_gradients, [&](const WeightShape& shape, LoraLinear& gradients) {
+        if (isTarget(shape)) {
+            gradients.lora =
+                LoraPair{m_items[next].gradient, m_items[next + 1].gradient, m_loraScale};
+            next += 2;
+        }
+    });
+}
+
 void TrainableSet::addWhole(const WeightShape& shape, at::Tensor& weight)
 {
-    if (isEnd(shape.part)) {
-        m_ends[{shape.part, shape.isBias}] = m_items.size();
-    }
     Trainable item;
     item.name = shape.name;
     item.isWhole = true;
-    item.layer = shape.layer;
     item.weight = weight;
     item.decays = !isNorm(shape.part) && !shape.isBias;
-    add(std::move(item));
+    weightTensor(m_gradients, shape) = add(std::move(item)).gradient;
 }
 
-void TrainableSet::addPair(const std::string& module, std::int64_t layer, LoraPair& pair,
+void TrainableSet::addPair(const std::string& module, const LoraPair& pair,
                            const LoraConfig& config)
 {
     Trainable item;
-    item.layer = layer;
     item.name = module + ".lora_A";
     item.weight = pair.a;
     add(item);
@@ -101,31 +114,14 @@ void TrainableSet::addPair(const std::string& module, std::int64_t layer, LoraPa
     add(item);
 }
 
-void TrainableSet::add(Trainable item)
+const Trainable& TrainableSet::add(Trainable item)
 {
     const auto wide = item.weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     item.master = item.weight.scalar_type() == wide ? item.weight : item.weight.to(wide);
     item.gradient = at::zeros_like(item.master);
     m_byName[item.name] = m_items.size();
     m_items.push_back(std::move(item));
-}
-
-void TrainableSet::indexLayers(std::size_t layerCount)
-{
-    m_ofLayer.resize(layerCount);
-    for (std::size_t i = 0; i < m_items.size(); ++i) {
-        if (m_items[i].layer >= 0) {
-            m_ofLayer[static_cast<std::size_t>(m_items[i].layer)].push_back(i);
-            m_items[i].weight.requires_grad_(true);
-        }
-    }
-}
-
-at::Tensor TrainableSet::gradientOf(ModelPart end, bool isBias) const
-{
-    const bool isTiedHead = end == ModelPart::Head && m_headIsTied;
-    const auto found = m_ends.find({isTiedHead ? ModelPart::Embedding : end, isBias});
-    return found == m_ends.end() ? at::Tensor() : m_items[found->second].gradient;
+    return m_items.back();
 }
 
 void TrainableSet::zeroGradients()

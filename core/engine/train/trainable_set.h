@@ -13,10 +13,9 @@ namespace longlora {
 
 /// One trained tensor: what the model computes with, and the master that the optimizer moves.
 struct Trainable {
-    std::string name;        ///< weight name, or module name + ".lora_A" / ".lora_B"
-    bool isWhole = false;    ///< a weight of the model, not a part of an update
-    std::int64_t layer = -1; ///< -1: embedding, final norm, head
-    at::Tensor weight;       ///< a tensor of the model, in the compute dtype
+    std::string name;     ///< weight name, or module name + ".lora_A" / ".lora_B"
+    bool isWhole = false; ///< a weight of the model, not a part of an update
+    at::Tensor weight;    ///< a tensor of the model, in the compute dtype
     at::Tensor
         master; ///< fp32 (fp64 for fp64 models); the same tensor as weight where dtypes agree
     at::Tensor gradient; ///< like master
@@ -34,11 +33,9 @@ public:
 
     std::vector<Trainable>& items() noexcept { return m_items; }
     const std::vector<Trainable>& items() const noexcept { return m_items; }
-    /// Indices of the trained tensors of decoder layer `layer`.
-    const std::vector<std::size_t>& ofLayer(std::size_t layer) const { return m_ofLayer.at(layer); }
-    /// Gradient of the embedding, the final norm (or its bias) or the head; undefined where it is
-    /// not trained. A tied head's is the embedding's.
-    at::Tensor gradientOf(ModelPart end, bool isBias = false) const;
+    /// The gradients in the model's own shape; what is not trained is undefined. A tied head's is
+    /// the embedding's.
+    const DecoderModel& gradients() const noexcept { return m_gradients; }
 
     void zeroGradients();
     /// Copies masters into the model where they are not the same tensor.
@@ -56,18 +53,15 @@ public:
 
 private:
     void addWhole(const WeightShape& shape, at::Tensor& weight);
-    void addPair(const std::string& module, std::int64_t layer, LoraPair& pair,
-                 const LoraConfig& config);
-    void add(Trainable item);
+    void addPair(const std::string& module, const LoraPair& pair, const LoraConfig& config);
+    const Trainable& add(Trainable item);
     void addLora(DecoderModel& model, const RunConfig& config);
-    void indexLayers(std::size_t layerCount);
+    void addLowRank(DecoderModel& model, const RunConfig& config);
 
     std::vector<Trainable> m_items;
     std::map<std::string, std::size_t> m_byName;
-    std::map<std::pair<ModelPart, bool>, std::size_t> m_ends; ///< by part and whether its bias
-    std::vector<std::vector<std::size_t>> m_ofLayer;
+    DecoderModel m_gradients;
     double m_loraScale = 1.0;
-    bool m_headIsTied = false;
 };
 
 } // namespace longlora

@@ -5,7 +5,6 @@
 #include "core/engine/train/schedule.h"
 #include "core/spec/base/error.h"
 #include "core/spec/config/config_issues.h"
-#include "core/spec/plan/recompute_choice.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Tensor.h>
@@ -55,15 +54,15 @@ TrainingBatch makeBatch(const std::vector<const TrainingRow*>& rows, const Atten
 }
 
 Trainer::Trainer(DecoderModel& model, TrainableSet& trainables, const RunConfig& config,
-                 std::vector<TrainingRow> rows, std::int64_t totalSteps)
+                 std::vector<TrainingRow> rows, const TrainingScope& scope)
     : m_model(model)
     , m_trainables(trainables)
     , m_config(config)
     , m_rows(std::move(rows))
     , m_order(static_cast<std::int64_t>(m_rows.size()), config.seed)
-    , m_driver(model, trainables, resolvedRecompute(model.config, config))
+    , m_driver(model, trainables, scope.memory)
     , m_optimizer(trainables, config.optimizer)
-    , m_totalSteps(totalSteps)
+    , m_totalSteps(scope.totalSteps)
 {}
 
 AttentionSpec Trainer::fullAttention() const

@@ -15,12 +15,17 @@ namespace longlora {
 TrainingBatch makeBatch(const std::vector<const TrainingRow*>& rows, const AttentionSpec& attention,
                         std::int64_t headCount, bool maskDocuments, const at::Device& device);
 
+struct TrainingScope {
+    std::int64_t totalSteps = 0;
+    LayerMemory memory;
+};
+
 /// Micro-batches -> LayerDriver -> clip -> finite check -> update. Knows no files and no events.
 class Trainer {
 public:
     /// `model` and `trainables` outlive this; `rows` are used in a seeded order.
     Trainer(DecoderModel& model, TrainableSet& trainables, const RunConfig& config,
-            std::vector<TrainingRow> rows, std::int64_t totalSteps);
+            std::vector<TrainingRow> rows, const TrainingScope& scope);
 
     /// One optimizer step. The loss is the sum over all scored tokens of all micro-batches divided
     /// by their number, from before the update. Throws: DataError if loss or gradient norm is not

@@ -139,14 +139,21 @@ void TrainingRun::prepare()
     m_trainables = std::make_unique<TrainableSet>(*m_model, m_config);
     if (!m_options.initialAdapter.empty()) {
         const Adapter initial = readAdapter(m_options.initialAdapter);
+        if (!initial.rows.empty() || !initial.embeddingPairs.empty()) {
+            throw DataError("Training cannot go on with the adapter " +
+                                m_options.initialAdapter.string() +
+                                ": it updates parts of the embedding",
+                            "Merge it into the model first.");
+        }
         m_trainables->assign(initial.pairs, initial.replaced);
     }
     m_artifacts = std::make_unique<RunArtifacts>(m_directory, m_config, *m_model, *m_trainables,
                                                  std::move(origin));
     const std::int64_t steps =
         m_options.dryRun ? 2 : totalSteps(m_config, m_data.train.report.rows);
-    m_trainer = std::make_unique<Trainer>(*m_model, *m_trainables, m_config,
-                                          std::move(m_data.train.rows), steps);
+    m_trainer =
+        std::make_unique<Trainer>(*m_model, *m_trainables, m_config, std::move(m_data.train.rows),
+                                  TrainingScope{steps, m_plan.layerMemory});
 }
 
 void TrainingRun::announce()

@@ -42,12 +42,12 @@ double measureTrainingSpeed(const ComputePlace& place)
     constexpr int kFewestSteps = 3;
     RunConfig config;
     config.attention.kind = AttentionKind::Full;
-    config.memory.recompute = RecomputeLevel::None;
     config.batch.accumulation = 1;
     config.context.length = kTokens;
     DecoderModel model = randomModel(probeShape(), 1, place);
     TrainableSet trainables(model, config);
-    LayerDriver driver(model, trainables, RecomputeLevel::None);
+    const LayerMemory memory{{RecomputeLevel::None}, 0};
+    LayerDriver driver(model, trainables, memory);
     const at::Tensor ids = at::randint(0, model.config.vocabularySize, {1, kTokens},
                                        at::TensorOptions(place.device).dtype(at::kLong));
     const AttentionSpec full;
@@ -62,7 +62,7 @@ double measureTrainingSpeed(const ComputePlace& place)
         // Reading the sum waits for the device.
         driver.forwardBackward(batch, 1.0 / static_cast<double>(kTokens)).item();
         const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-        best = std::max(best, stepFlops(model.config, config) / seconds);
+        best = std::max(best, stepFlops(model.config, config, memory) / seconds);
     }
     return best;
 }

@@ -6,6 +6,7 @@
 #include "core/spec/base/units.h"
 #include "core/spec/config/model_weights.h"
 #include "core/spec/config/run_config_fields.h"
+#include "core/spec/plan/layer_memory.h"
 
 #include <fmt/format.h>
 
@@ -223,14 +224,14 @@ void checkSchedule(const ScheduleConfig& schedule, IssueList& issues)
 
 void checkResources(const RunConfig& config, IssueList& issues)
 {
-    if (config.memory.recompute == RecomputeLevel::Mlp) {
-        issues.unavailable("memory.recompute", "mlp", "auto, none or full", "\"auto\"");
-    }
     if (config.memory.offload == OffloadMode::On) {
         issues.unavailable("memory.offload", "on", "auto", "\"auto\"");
     }
-    if (config.memory.tile != "auto") {
-        issues.unavailable("memory.tile", config.memory.tile, "auto", "\"auto\"");
+    if (config.memory.tile != "auto" && !namedTileTokens(config.memory.tile)) {
+        issues.error("memory.tile",
+                     "memory.tile " + config.memory.tile +
+                         " is neither auto nor a number of tokens",
+                     "\"auto\"");
     }
     if (config.devices.ranks > 1) {
         issues.unavailable("devices.ranks", fmt::format("{}", config.devices.ranks), "1", "1");

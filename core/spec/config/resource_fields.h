@@ -38,16 +38,19 @@ template <class Config, class Visitor>
 requires std::same_as<std::remove_const_t<Config>, MemoryConfig>
 void visitFields(Config& c, Visitor& visitor)
 {
-    visitor.field({"recompute", "Recompute", "",
-                   "What the backward pass computes again instead of keeping: more saves memory "
-                   "and costs time."},
-                  c.recompute);
+    visitor.field(
+        {"recompute", "Recompute", "",
+         "What the backward pass computes again instead of keeping: nothing, the MLP, also "
+         "q k v, also attention's output projection, or everything. Auto keeps what fits "
+         "into 80 % of the device's memory; results are the same."},
+        c.recompute);
     visitor.field({"offload", "Offload", "",
                    "Keeps hidden states in the memory of the machine instead of the GPU's."},
                   c.offload);
     visitor.field(
         {"tile", "Tile", "tokens",
-         "Tokens of a row computed at once in the layers; smaller tiles need less memory."},
+         "Tokens that an MLP computes at once: auto (1,024) or a number; smaller tiles need less "
+         "memory."},
         c.tile);
 }
 

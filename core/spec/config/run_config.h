@@ -17,7 +17,16 @@ enum class TrainingMethod { Lora, Full };
 enum class Quantization { None, Nf4 };
 enum class ScheduleKind { Constant, Cosine, Linear };
 enum class ComputePrecision { Auto, Bf16, Fp32, Fp64 };
-enum class RecomputeLevel { Auto, None, Mlp, Full };
+/// What a layer's backward computes again instead of finding it kept; each level adds to the one
+/// before. The layer's input is always kept.
+enum class RecomputeLevel {
+    Auto,   ///< the richest that fits
+    None,   ///< only norms
+    Mlp,    ///< the MLP's gate and up projections
+    Qkv,    ///< the projections of q, k and v
+    Output, ///< attention's output projection and the residual sum after it
+    Full,   ///< attention: everything
+};
 enum class OffloadMode { Auto, On, Off };
 enum class DeviceKind { Auto, Cpu, Cuda };
 

@@ -39,8 +39,8 @@ template <>
 inline constexpr auto kEnumNames<ComputePrecision> =
     std::to_array<std::string_view>({"auto", "bf16", "fp32", "fp64"});
 template <>
-inline constexpr auto kEnumNames<RecomputeLevel> = std::to_array<std::string_view>({"auto", "none",
-                                                                                    "mlp", "full"});
+inline constexpr auto kEnumNames<RecomputeLevel> =
+    std::to_array<std::string_view>({"auto", "none", "mlp", "qkv", "output", "full"});
 template <>
 inline constexpr auto kEnumNames<OffloadMode> = std::to_array<std::string_view>({"auto", "on",
                                                                                  "off"});

@@ -4,16 +4,19 @@
 #include "core/spec/base/units.h"
 #include "core/spec/config/config_issues.h"
 #include "core/spec/config/model_weights.h"
+#include "core/spec/config/run_config_enums.h"
+#include "core/spec/plan/layer_memory.h"
 #include "core/spec/plan/loss_chunk.h"
-#include "core/spec/plan/recompute_choice.h"
 #include "core/spec/plan/system_memory.h"
 #include "core/spec/plan/time_planner.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <thread>
@@ -26,12 +29,8 @@ namespace {
 /// Measured: the peak resident set of a run on a model of 40,000 parameters is 20 MiB above the
 /// program's at the start.
 constexpr double kThreadBytes = 20.0 * 1024.0 * 1024.0;
-/// The processor's heap keeps freed blocks for speed, and blocks of one size leave gaps for others.
-/// Measured over the bytes of live activations: 0.9 to 1.05 for models of a million parameters and
-/// rows of 1,024 to 4,096 tokens, 0.75 to 1.6 for models of ten million. Were every block returned
-/// at once (M_MMAP_THRESHOLD 64 KiB), it would be 0, and page faults would cost more than that
-/// saves.
-constexpr double kHeapGaps = 0.95;
+/// Of the device, what recompute auto plans with: other programs want some too.
+constexpr double kAutoShare = 0.8;
 /// Rows longer than this are not looked for.
 constexpr std::int64_t kLongestContext = std::int64_t{1} << 24;
 
@@ -51,15 +50,14 @@ double elementBytes(ComputePrecision precision)
 
 /// Everything the formulas are made of.
 struct Quantities {
-    double frozen = 0.0;   ///< numbers that are not trained
-    double trained = 0.0;  ///< numbers that are
-    double rows = 0.0;     ///< of a micro-batch
-    double length = 0.0;   ///< tokens of a row
-    double compute = 4.0;  ///< bytes of a number the model computes with
-    double master = 4.0;   ///< bytes of a number the optimizer keeps
-    double program = 0.0;  ///< bytes of the process without the run
-    double heapGaps = 0.0; ///< part of live activations
-    bool keepsGraphs = false;
+    double frozen = 0.0;  ///< numbers that are not trained
+    double trained = 0.0; ///< numbers that are
+    double rows = 0.0;    ///< of a micro-batch
+    double length = 0.0;  ///< tokens of a row
+    double compute = 4.0; ///< bytes of a number the model computes with
+    double master = 4.0;  ///< bytes of a number the optimizer keeps
+    double program = 0.0; ///< bytes of the process without the run
+    LayerMemory memory;
 
     double tokens() const { return rows * length; }
 };
@@ -88,34 +86,8 @@ Quantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
                                                                         : config.precision.compute);
     q.master = std::max(4.0, q.compute);
     q.program = device.programBytes + kThreadBytes;
-    q.heapGaps = device.kind == DeviceKind::Cpu ? kHeapGaps : 0.0;
-    q.keepsGraphs = resolvedRecompute(model, config) == RecomputeLevel::None;
+    q.memory = {{config.memory.recompute}, mlpTileTokens(config)};
     return q;
-}
-
-double graphBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
-{
-    return layerGraphBytes(model, config, static_cast<std::int64_t>(q.tokens()), q.compute);
-}
-
-/// What stays from the forward pass until a layer's backward.
-double keptBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
-{
-    const auto layers = static_cast<double>(model.layerCount);
-    const double hiddenState = q.tokens() * static_cast<double>(model.hiddenSize) * q.compute;
-    return q.keepsGraphs ? layers * graphBytes(model, config, q) : (layers + 1.0) * hiddenState;
-}
-
-/// Gradients alive at once in one layer: of its output and input, and of the MLP's intermediate
-/// results, or of attention's q, k, v and result with what is summed into them.
-double layerGradientWidth(const ModelConfig& model)
-{
-    const double mlp = (model.gatedMlp ? 3.0 : 2.0) * static_cast<double>(model.intermediateSize);
-    const std::int64_t heads = 3 * model.headCount + 4 * model.kvHeadCount;
-    const std::int64_t fused =
-        model.fusedQueryKeyValue ? model.headCount + 2 * model.kvHeadCount : 0;
-    const auto attention = static_cast<double>((heads + fused) * model.headDim);
-    return 2.0 * static_cast<double>(model.hiddenSize) + std::max(mlp, attention);
 }
 
 /// Scores of one block of queries under a sliding window, their gradient and a product: of 256
@@ -132,23 +104,37 @@ double windowBytes(const ModelConfig& model, const Quantities& q)
            std::min(kBlockQueries, q.length) * keys * q.master;
 }
 
-double layerBackwardBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
+double keptBytes(const ModelConfig& model, const Quantities& q)
 {
-    const double graph = q.keepsGraphs ? 0.0 : graphBytes(model, config, q);
-    return graph + q.tokens() * layerGradientWidth(model) * q.compute + windowBytes(model, q);
+    double numbers = 0.0;
+    for (std::int64_t layer = 0; layer < model.layerCount; ++layer) {
+        numbers += keptPerToken(model, q.memory.recomputeOf(static_cast<std::size_t>(layer)));
+    }
+    return numbers * q.tokens() * q.compute;
 }
 
-/// Bytes of a logit: it becomes its gradient in place, with a narrow copy for the products.
-double logitBytes(const Quantities& q)
+/// The most that is alive in the backward pass beside what the first layers' levels keep: of the
+/// layer where that and what is kept up to it are largest.
+double backwardBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
 {
-    return q.master + (q.compute != q.master ? q.compute : 0.0);
+    double kept = 0.0;
+    double most = 0.0;
+    for (std::int64_t layer = 0; layer < model.layerCount; ++layer) {
+        const RecomputeLevel level = q.memory.recomputeOf(static_cast<std::size_t>(layer));
+        kept += keptPerToken(model, level) * q.tokens();
+        most = std::max(most, kept + workedOn(model, config, level, q.memory.mlpTile, q.tokens()));
+    }
+    return (most - kept) * q.compute + windowBytes(model, q);
 }
 
+/// Logits of a chunk become their gradient in place; last hidden states and their gradient.
 double lossBytes(const ModelConfig& model, const Quantities& q)
 {
     const double chunk = std::min(static_cast<double>(kLossChunkTokens), q.tokens());
-    const double logits = chunk * static_cast<double>(model.vocabularySize) * logitBytes(q);
-    return logits + q.tokens() * static_cast<double>(model.hiddenSize) * q.compute;
+    const auto hidden = static_cast<double>(model.hiddenSize);
+    const double numbers =
+        chunk * static_cast<double>(model.vocabularySize) + (2.0 * q.tokens() + chunk) * hidden;
+    return numbers * q.compute;
 }
 
 /// Items that are not there are left out. Their sum is the peak: the loss and a layer's backward
@@ -189,89 +175,95 @@ void addWeightItems(const Quantities& q, ItemList& items)
               fmt::format("{} numbers x 2 moments x {} B", trained, q.master));
 }
 
+/// "22 layers x 5,824 numbers (none) + 10 layers x 512 numbers (full)".
+std::string keptFormula(const ModelConfig& model, const LayerMemory& memory)
+{
+    std::map<RecomputeLevel, std::int64_t> layers;
+    for (std::int64_t layer = 0; layer < model.layerCount; ++layer) {
+        ++layers[memory.recomputeOf(static_cast<std::size_t>(layer))];
+    }
+    std::vector<std::string> parts;
+    for (const auto& [level, count] : layers) {
+        parts.push_back(fmt::format(
+            "{} layers x {} numbers (recompute {})", count,
+            formatCount(static_cast<std::int64_t>(keptPerToken(model, level))), enumName(level)));
+    }
+    return fmt::format("{}", fmt::join(parts, " + "));
+}
+
 void addActivationItems(const ModelConfig& model, const RunConfig& config, const Quantities& q,
                         ItemList& items)
 {
     const std::string tokens = fmt::format(
         "{} x {} tokens", q.rows == 1.0 ? "1 row" : count(q.rows) + " rows", count(q.length));
-    const std::string graph = count(graphBytes(model, config, q) / std::max(1.0, q.tokens())) +
-                              " B of intermediate results";
-    const std::string gradients = count(layerGradientWidth(model) * q.compute) + " B of gradients";
     const double scores = windowBytes(model, q);
     const std::string window =
         scores > 0.0 ? " + " + formatBytes(scores) + " of scores in the sliding window" : "";
-    const double kept = keptBytes(model, config, q);
-    const double backward = layerBackwardBytes(model, config, q);
-    if (q.keepsGraphs) {
-        items.add("Kept layer graphs", kept,
-                  fmt::format("{} layers x {} x {}", model.layerCount, tokens, graph));
-        items.add("Backward of one layer", backward,
-                  fmt::format("{} x {}{}", tokens, gradients, window));
-    } else {
-        items.add("Kept hidden states", kept,
-                  fmt::format("({} layers + 1) x {} x {} x {} B", model.layerCount, tokens,
-                              formatCount(model.hiddenSize), q.compute));
-        items.add("Backward of one layer", backward,
-                  fmt::format("{} x ({} + {}){}", tokens, graph, gradients, window));
-    }
-    items.add("Loss, beyond that", lossBytes(model, q) - backward,
-              fmt::format("{} tokens x {} logits x {} B + {} x {} x {} B - backward of one "
-                          "layer, never at the same time",
+    const double backward = backwardBytes(model, config, q);
+    items.add("Kept activations", keptBytes(model, q),
+              fmt::format("({}) x {} x {} B", keptFormula(model, q.memory), tokens, q.compute));
+    items.add("Backward of one layer", backward,
+              fmt::format("{} of one layer computed again and its gradients x {}{}, MLP in tiles "
+                          "of {} tokens",
+                          formatBytes((backward - scores) / std::max(1.0, q.tokens())), tokens,
+                          window, formatCount(q.memory.mlpTile)));
+    items.add("Loss, beyond that", lossBytes(model, q) - std::max(0.0, backward),
+              fmt::format("{} tokens x {} logits x {} B + hidden states and their gradient - "
+                          "backward of one layer, never at the same time",
                           count(std::min(static_cast<double>(kLossChunkTokens), q.tokens())),
-                          formatCount(model.vocabularySize), logitBytes(q), tokens,
-                          formatCount(model.hiddenSize), q.compute));
+                          formatCount(model.vocabularySize), q.compute));
 }
 
 /// Alive at the peak of a micro-batch.
 double activationBytes(const ModelConfig& model, const RunConfig& config, const Quantities& q)
 {
-    return keptBytes(model, config, q) +
-           std::max(layerBackwardBytes(model, config, q), lossBytes(model, q));
+    return keptBytes(model, q) + std::max(backwardBytes(model, config, q), lossBytes(model, q));
+}
+
+double fixedBytes(const Quantities& q)
+{
+    const double perTrained = q.master * 4.0 + (q.compute != q.master ? q.compute : 0.0);
+    return q.frozen * q.compute + q.trained * perTrained + q.program;
 }
 
 /// The sum of the items, without their text: the search below asks for it often.
 double peakOf(const ModelConfig& model, const RunConfig& config, const Quantities& q)
 {
-    const double perTrained = q.master * 4.0 + (q.compute != q.master ? q.compute : 0.0);
-    return q.frozen * q.compute + q.trained * perTrained +
-           activationBytes(model, config, q) * (1.0 + q.heapGaps) + q.program;
+    return fixedBytes(q) + activationBytes(model, config, q);
 }
 
-/// The longest row that fits at a fixed recompute level, in steps of 64 tokens.
-std::int64_t largestAt(RecomputeLevel level, const ModelConfig& model, RunConfig config,
-                       const DeviceProfile& device)
+/// Resolves recompute auto: of the device's memory, what the rest does not need may be kept.
+void chooseMemory(const ModelConfig& model, const RunConfig& config, const DeviceProfile& device,
+                  Quantities& q)
 {
-    config.memory.recompute = level;
-    config.context.length = 1;
-    Quantities q = quantitiesOf(model, config, device);
+    if (config.memory.recompute == RecomputeLevel::Auto) {
+        q.memory.recompute = {RecomputeLevel::Full};
+        const double rest = peakOf(model, config, q) - keptBytes(model, q);
+        const double numbers = (device.memoryBytes * kAutoShare - rest) / q.compute;
+        q.memory = chooseLayerMemory(model, config, q.tokens(), numbers);
+    }
+}
+
+/// The longest row that fits, in steps of 64 tokens; recompute auto goes as far as full does.
+std::int64_t largestContext(const ModelConfig& model, const RunConfig& config,
+                            const DeviceProfile& device)
+{
+    RunConfig longest = config;
+    if (config.memory.recompute == RecomputeLevel::Auto) {
+        longest.memory.recompute = RecomputeLevel::Full;
+    }
+    longest.context.length = 1;
+    Quantities q = quantitiesOf(model, longest, device);
     constexpr std::int64_t kStep = 64;
     std::int64_t fits = 0;
     std::int64_t tooLong = kLongestContext / kStep + 1;
     while (fits + 1 < tooLong) {
         const std::int64_t middle = fits + (tooLong - fits) / 2;
         q.length = static_cast<double>(middle * kStep);
-        (peakOf(model, config, q) <= device.memoryBytes ? fits : tooLong) = middle;
-    }
-    return fits * kStep;
-}
-
-std::int64_t largestContext(const ModelConfig& model, const RunConfig& config,
-                            const DeviceProfile& device)
-{
-    // Keeping graphs needs more than recomputing, so the peak falls where `auto` changes over: each
-    // side of that length is searched by itself.
-    std::int64_t largest = 0;
-    RunConfig longest = config;
-    if (config.memory.recompute == RecomputeLevel::Auto) {
-        largest = largestAt(RecomputeLevel::Full, model, config, device);
-        longest.context.length = std::max<std::int64_t>(largest, 1);
-    }
-    if (resolvedRecompute(model, longest) == RecomputeLevel::None) {
-        largest = largestAt(RecomputeLevel::None, model, config, device);
-    } else if (config.memory.recompute != RecomputeLevel::Auto) {
-        largest = largestAt(RecomputeLevel::Full, model, config, device);
+        (peakOf(model, longest, q) <= device.memoryBytes ? fits : tooLong) = middle;
     }
     constexpr std::int64_t kRoundFrom = 4096;
+    const std::int64_t largest = fits * kStep;
     return largest >= kRoundFrom ? largest / 256 * 256 : largest;
 }
 
@@ -317,12 +309,11 @@ double DeviceProfile::flopsPerSecond(ComputePrecision precision) const
 MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
                       const DeviceProfile& device)
 {
-    const Quantities q = quantitiesOf(model, config, device);
+    Quantities q = quantitiesOf(model, config, device);
+    chooseMemory(model, config, device, q);
     ItemList items;
     addWeightItems(q, items);
     addActivationItems(model, config, q, items);
-    items.add("Heap between live blocks", activationBytes(model, config, q) * q.heapGaps,
-              fmt::format("{} x kept and worked on, as measured on processors", q.heapGaps));
     items.add("Program and libraries", q.program,
               fmt::format("{} resident before a run + {} of threads and buffers",
                           formatBytes(device.programBytes), formatBytes(kThreadBytes)));
@@ -335,7 +326,8 @@ MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
     plan.trainableParameters = static_cast<std::int64_t>(q.trained);
     plan.trainableBytes = q.trained * (q.master * 4.0 + (q.compute != q.master ? q.compute : 0.0));
     plan.diskBytes = diskBytes(model, config, q);
-    plan.flopsPerStep = stepFlops(model, config);
+    plan.layerMemory = q.memory;
+    plan.flopsPerStep = stepFlops(model, config, q.memory);
     const double speed = device.flopsPerSecond(config.precision.compute);
     plan.secondsPerStep = speed > 0.0 ? plan.flopsPerStep / speed : 0.0;
     return plan;

@@ -4,6 +4,7 @@
 #include "core/spec/config/model_config.h"
 #include "core/spec/config/run_config.h"
 #include "core/spec/events/event.h"
+#include "core/spec/plan/layer_memory.h"
 
 #include <cstdint>
 #include <string>
@@ -40,6 +41,7 @@ struct MemoryPlan {
     std::int64_t trainableParameters = 0;
     double trainableBytes = 0.0; ///< weights, gradients and moments of what is trained
     double diskBytes = 0.0;      ///< checkpoints kept and the result
+    LayerMemory layerMemory;     ///< what memory.recompute and memory.tile come to
     double flopsPerStep = 0.0;
     double secondsPerStep = 0.0; ///< 0: the device's speed is unknown
 };

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Shapes: B batch, S seq, T = B S, H heads, K kv heads, D head_dim, d hidden.
+#include "core/engine/train/layer/attention_pass.h"
+
+#include "core/engine/tensor/kernel_bridge.h"
+#include "core/engine/train/layer/linear_pass.h"
+#include "core/engine/train/layer/norm_pass.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Tensor.h>
+
+namespace longlora {
+
+namespace {
+
+/// q, k and v, each [B, S, heads, D], or their gradients: slices of one tensor where the model
+/// projects them as one, else tensors of their own.
+struct Projections {
+    Projections(const LayerPass& pass, const at::Tensor& like)
+    {
+        const ModelConfig& config = pass.config;
+        const auto heads = [&](std::int64_t count, std::int64_t width) {
+            return at::empty({pass.layout.batch, pass.layout.length, count, width}, like.options());
+        };
+        if (config.fusedQueryKeyValue) {
+            fused = heads(config.headCount, 3 * config.headDim);
+            const auto parts = fused.split(config.headDim, 3);
+            query = parts[0];
+            key = parts[1];
+            value = parts[2];
+        } else {
+            query = heads(config.headCount, config.headDim);
+            key = heads(config.kvHeadCount, config.headDim);
+            value = heads(config.kvHeadCount, config.headDim);
+        }
+    }
+
+    at::Tensor fused, query, key, value;
+};
+
+at::Tensor rows(const at::Tensor& x_BSHD)
+{
+    return x_BSHD.view({x_BSHD.size(0) * x_BSHD.size(1), -1});
+}
+
+Projections project(const LayerPass& pass, const at::Tensor& normed)
+{
+    Projections projections(pass, normed);
+    const auto into = [&](const LoraLinear& linear, const at::Tensor& x_BSHD) {
+        at::Tensor y = rows(x_BSHD);
+        linearForward(linear, normed, {}, y);
+    };
+    if (pass.config.fusedQueryKeyValue) {
+        into(pass.layer.qkv, projections.fused);
+    } else {
+        into(pass.layer.q, projections.query);
+        into(pass.layer.k, projections.key);
+        into(pass.layer.v, projections.value);
+    }
+    return projections;
+}
+
+/// q or k as attention takes it.
+at::Tensor rotated(const LayerPass& pass, const Norm& norm, const at::Tensor& projected)
+{
+    at::Tensor x = pass.config.queryKeyNorm
+                       ? rmsNormForward(projected, norm.weight, pass.config.normEpsilon).y
+                       : projected;
+    rotateForward(x, pass.rotary.cos, pass.rotary.sin);
+    return x;
+}
+
+/// The gradient of q or k as attention takes it becomes that of the projection.
+void rotatedBackward(const LayerPass& pass, const Norm& norm, const Norm& gradients,
+                     const at::Tensor& projected, at::Tensor& gradient)
+{
+    rotateBackward(gradient, pass.rotary.cos, pass.rotary.sin);
+    if (pass.config.queryKeyNorm) {
+        const RmsNormed normed = rmsNormForward(projected, norm.weight, pass.config.normEpsilon);
+        rmsNormBackward(gradient, projected, norm.weight, normed.inverseRms, gradients.weight);
+    }
+}
+
+NormPass normedInput(const LayerPass& pass, const LayerActivations& kept)
+{
+    return normPassForward(pass.layer.inputNorm, pass.config, kept.hidden);
+}
+
+/// Fills kept.query, key and value. Without norms of their own, q and k are rotated in place.
+void projectInto(const LayerPass& pass, LayerActivations& kept)
+{
+    const Projections projections = project(pass, normedInput(pass, kept).y);
+    kept.query = projections.query;
+    kept.key = projections.key;
+    kept.value = projections.value;
+    if (!pass.config.queryKeyNorm) {
+        rotated(pass, pass.layer.queryNorm, kept.query);
+        rotated(pass, pass.layer.keyNorm, kept.key);
+    }
+}
+
+struct AttentionInputs {
+    at::Tensor query, key;
+};
+
+AttentionInputs attentionInputs(const LayerPass& pass, const LayerActivations& kept)
+{
+    if (!pass.config.queryKeyNorm) {
+        return {kept.query, kept.key};
+    }
+    return {rotated(pass, pass.layer.queryNorm, kept.query),
+            rotated(pass, pass.layer.keyNorm, kept.key)};
+}
+
+/// Gradients of q, k and v as attention takes them, from that of its result.
+Projections attentionGradients(const LayerPass& pass, LayerActivations& kept,
+                               const at::Tensor& gradient)
+{
+    at::Tensor dOut = at::empty_like(kept.attention.out);
+    at::Tensor dOutRows = rows(dOut);
+    linearBackward({pass.layer.o, pass.gradients.o, rows(kept.attention.out), gradient}, dOutRows);
+    const AttentionInputs inputs = attentionInputs(pass, kept);
+    Projections d(pass, gradient);
+    segmentedAttentionBackward({inputs.query, inputs.key, kept.value, dOut}, kept.attention,
+                               pass.layout, {d.query, d.key, d.value});
+    return d;
+}
+
+/// From the gradients of the projections to that of what was projected.
+at::Tensor projectBackward(const LayerPass& pass, const at::Tensor& normed, const Projections& d)
+{
+    const DecoderLayer &layer = pass.layer, &sums = pass.gradients;
+    at::Tensor dNormed = at::empty_like(normed);
+    if (pass.config.fusedQueryKeyValue) {
+        linearBackward({layer.qkv, sums.qkv, normed, rows(d.fused)}, dNormed);
+    } else {
+        linearBackward({layer.q, sums.q, normed, rows(d.query)}, dNormed);
+        linearBackward({layer.k, sums.k, normed, rows(d.key), true}, dNormed);
+        linearBackward({layer.v, sums.v, normed, rows(d.value), true}, dNormed);
+    }
+    return dNormed;
+}
+
+} // namespace
+
+void attentionPassForward(const LayerPass& pass, LayerActivations& kept)
+{
+    if (!kept.query.defined()) {
+        projectInto(pass, kept);
+    }
+    const AttentionInputs inputs = attentionInputs(pass, kept);
+    kept.attention = segmentedAttentionForward(inputs.query, inputs.key, kept.value, pass.layout);
+}
+
+at::Tensor attentionResidual(const LayerPass& pass, const LayerActivations& kept)
+{
+    at::Tensor sum = at::empty_like(kept.hidden);
+    linearForward(pass.layer.o, rows(kept.attention.out), kept.hidden, sum);
+    return sum;
+}
+
+at::Tensor attentionPassBackward(const LayerPass& pass, LayerActivations& kept,
+                                 const at::Tensor& gradient)
+{
+    if (!kept.query.defined()) {
+        projectInto(pass, kept);
+    }
+    if (!kept.attention.out.defined()) {
+        attentionPassForward(pass, kept);
+    }
+    Projections d = attentionGradients(pass, kept, gradient);
+    kept.attention = {};
+    kept.value.reset();
+    const DecoderLayer &layer = pass.layer, &sums = pass.gradients;
+    rotatedBackward(pass, layer.queryNorm, sums.queryNorm, kept.query, d.query);
+    rotatedBackward(pass, layer.keyNorm, sums.keyNorm, kept.key, d.key);
+    kept.query.reset();
+    kept.key.reset();
+
+    const NormPass normed = normedInput(pass, kept);
+    at::Tensor result = projectBackward(pass, normed.y, d);
+    normPassBackward(layer.inputNorm, sums.inputNorm, kept.hidden, normed, result);
+    return result;
+}
+
+} // namespace longlora

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/spec/config/model_config.h"
+#include "core/spec/config/run_config.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace longlora {
+
+/// How the layers of a training step spend memory.
+struct LayerMemory {
+    /// By layer, none of them Auto; the last one holds for all further layers.
+    std::vector<RecomputeLevel> recompute{RecomputeLevel::Full};
+    std::int64_t mlpTile = 0; ///< tokens that an MLP works on at a time; 0: all
+
+    RecomputeLevel recomputeOf(std::size_t layer) const
+    {
+        return layer < recompute.size() ? recompute[layer] : recompute.back();
+    }
+    bool operator==(const LayerMemory&) const = default;
+};
+
+/// Numbers per token that one layer keeps from its forward to its backward pass.
+double keptPerToken(const ModelConfig& model, RecomputeLevel level);
+
+/// Numbers alive at once in the backward pass of one layer of `tokens` tokens beside what is kept:
+/// what is computed again, and gradients.
+double workedOn(const ModelConfig& model, const RunConfig& config, RecomputeLevel level,
+                std::int64_t mlpTile, double tokens);
+
+/// The tokens that `memory.tile` names; nothing for auto and for what is no positive number.
+std::optional<std::int64_t> namedTileTokens(const std::string& tile);
+
+/// Tokens of `memory.tile`; auto: large enough for fast matrix products, small enough that a tile's
+/// intermediate results stay in the caches.
+std::int64_t mlpTileTokens(const RunConfig& config);
+
+/// The richest levels whose kept numbers together are at most `numbers` for `tokens` tokens; where
+/// memory.recompute names a level, that one for all. Later layers are the richer ones: what they
+/// keep is gone when the backward pass reaches those that compute more again.
+LayerMemory chooseLayerMemory(const ModelConfig& model, const RunConfig& config, double tokens,
+                              double numbers);
+
+} // namespace longlora
