@@ -142,13 +142,21 @@ class PeftAdaptersTest(ComparisonTest):
                 self.assertLoadedHere(MODELS / "qwen2", target_modules=["q_proj"],
                                       modules_to_save=["embed_tokens"], ensure_weight_tying=tying)
 
+    def test_parts_of_the_embedding(self):
+        cases = {
+            "rows": {"trainable_token_indices": [3, 4, 11]},
+            "a low-rank update": {"target_modules": ["q_proj", "embed_tokens"]},
+        }
+        for case, options in cases.items():
+            with self.subTest(case=case):
+                self.assertLoadedHere(MODELS / "llama-mha",
+                                      **{"target_modules": ["q_proj"]} | options)
+
     def test_unknown_mathematics_is_refused_by_name(self):
         cases = {
             "use_dora": {"use_dora": True},
             "lora_bias": {"lora_bias": True},
             "bias": {"bias": "all"},
-            "trainable_token_indices": {"trainable_token_indices": [3, 4]},
-            "embed_tokens": {"target_modules": ["q_proj", "embed_tokens"]},
         }
         for name, options in cases.items():
             with self.subTest(name=name):
