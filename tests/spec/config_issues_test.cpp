@@ -29,6 +29,15 @@ ModelConfig model4k()
     return model;
 }
 
+ModelConfig neox4k()
+{
+    ModelConfig model = model4k();
+    model.architecture = "GPTNeoXForCausalLM";
+    model.fusedQueryKeyValue = true;
+    model.gatedMlp = false;
+    return model;
+}
+
 ModelConfig scaledModel(RopeKind kind, double factor, std::int64_t original)
 {
     ModelConfig model = model4k();
@@ -185,10 +194,7 @@ TEST(Validate, CircularEdgeCannotKeepASlidingWindow)
 
 TEST(Validate, ChecksTargetsAgainstTheModelsFamily)
 {
-    ModelConfig neox = model4k();
-    neox.architecture = "GPTNeoXForCausalLM";
-    neox.fusedQueryKeyValue = true;
-    neox.gatedMlp = false;
+    const ModelConfig neox = neox4k();
     RunConfig config = goodConfig();
     const auto issue = issueAt(config, "lora.targets", &neox);
     ASSERT_TRUE(issue);

@@ -6,6 +6,7 @@
 #include "ui/pages/configure_page.h"
 
 #include <QAction>
+#include <QCheckBox>
 #include <QDropEvent>
 #include <QLabel>
 #include <QLineEdit>
@@ -39,6 +40,29 @@ QString statusText(const WindowFixture& f)
 std::string chosenModel(const WindowFixture& f)
 {
     return f.window->findChild<ui::ConfigurePage*>()->draft().config().model;
+}
+
+const QStringList kLlamaTargets =
+    QStringLiteral("q_proj k_proj v_proj o_proj gate_proj up_proj down_proj").split(u' ');
+const QStringList kNeoxTargets =
+    QStringLiteral("query_key_value dense dense_h_to_4h dense_4h_to_h").split(u' ');
+
+/// The check boxes of LoRA's targets that are shown.
+QStringList offeredTargets(const WindowFixture& f, bool onlyChecked = false)
+{
+    QStringList names;
+    for (const QCheckBox* check : f.window->findChildren<QCheckBox*>()) {
+        if (check->objectName().startsWith(QLatin1String("lora.targets.")) &&
+            check->isVisibleTo(f.window.get()) && (check->isChecked() || !onlyChecked)) {
+            names.append(check->text());
+        }
+    }
+    return names;
+}
+
+QStringList checkedTargets(const WindowFixture& f)
+{
+    return offeredTargets(f, true);
 }
 
 void drop(WindowFixture& f, const fs::path& path)
@@ -104,6 +128,47 @@ private Q_SLOTS:
         drop(f, folder);
         QTRY_VERIFY(statusText(f).contains(QLatin1String("config.json is missing")));
         QVERIFY(!f.canClick("configureStart"));
+    }
+
+    void loraIsOfferedOnWhatTheModelHas()
+    {
+        WindowFixture f;
+        f.click("railConfigure");
+        QCOMPARE(offeredTargets(f), kLlamaTargets);
+        QCOMPARE(checkedTargets(f), kLlamaTargets.first(4));
+        drop(f, kGolden / "models/gpt-neox");
+        QTRY_COMPARE(offeredTargets(f), kNeoxTargets);
+        // LongLoRA's choice is this family's now, and the page says so.
+        QCOMPARE(checkedTargets(f), kNeoxTargets.first(2));
+        const auto* note = f.find<QLabel>("loraDroppedTargets");
+        QVERIFY(note->isVisibleTo(f.window.get()));
+        QCOMPARE(note->text(), QLatin1String("GPT-NeoX has no q_proj, k_proj, v_proj, o_proj. "
+                                             "LoRA is on query_key_value, dense now."));
+        QVERIFY(f.find("lora.targets")->accessibleDescription().isEmpty());
+        f.find<QAbstractButton>("loraPresetAllLinear")->click();
+        QCOMPARE(checkedTargets(f), kNeoxTargets);
+        QVERIFY(!note->isVisibleTo(f.window.get()));
+        f.find<QAbstractButton>("lora.targets.dense")->click();
+        QVERIFY(!checkedTargets(f).contains(QLatin1String("dense")));
+        f.find<QAbstractButton>("loraPresetLongLora")->click();
+        QCOMPARE(checkedTargets(f), kNeoxTargets.first(2));
+        drop(f, kGolden / "models/qwen3");
+        QTRY_COMPARE(offeredTargets(f), kLlamaTargets);
+        QCOMPARE(checkedTargets(f), kLlamaTargets.first(4));
+    }
+
+    void undoingAModelBringsItsTargetsBack()
+    {
+        WindowFixture f;
+        drop(f, kGolden / "models/qwen2");
+        QTRY_VERIFY(cardText(f).contains(QLatin1String("Qwen2")));
+        f.find<QAbstractButton>("lora.targets.up_proj")->click();
+        const QStringList chosen = checkedTargets(f);
+        drop(f, kGolden / "models/gpt-neox");
+        QTRY_COMPARE(offeredTargets(f), kNeoxTargets);
+        f.window->findChild<ui::ConfigurePage*>()->draft().undo();
+        QTRY_COMPARE(checkedTargets(f), chosen);
+        QVERIFY(chosen.contains(QLatin1String("up_proj")));
     }
 
     void aFileOfAModelStandsForItsFolder()

@@ -62,6 +62,10 @@ void FieldRow::build(QLabel* label)
     line->setSpacing(6);
     if (label != nullptr) {
         line->addWidget(label);
+        // Beside an editor of several rows it stands at the first.
+        if (m_editor->sizeHint().height() > 2 * label->sizeHint().height()) {
+            line->setAlignment(label, Qt::AlignTop);
+        }
     }
     line->addWidget(m_editor, 1);
     layout->addLayout(line);

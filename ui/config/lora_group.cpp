@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/config/lora_group.h"
 
+#include "core/spec/config/model_weights.h"
 #include "ui/config/config_form.h"
 #include "ui/plots/plot_theme.h"
 #include "ui/text_format.h"
@@ -20,9 +21,20 @@ namespace longlora::ui {
 
 namespace {
 
-const std::vector<std::string> kAttentionTargets = {"q_proj", "k_proj", "v_proj", "o_proj"};
-const std::vector<std::string> kAllTargets = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
-                                              "gate_proj", "up_proj", "down_proj"};
+bool holds(const std::vector<std::string>& names, const std::string& name)
+{
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+QString joined(const std::vector<std::string>& names)
+{
+    QStringList list;
+    for (const std::string& name : names) {
+        list.append(toQString(name));
+    }
+    return list.join(QLatin1String(", "));
+}
+
 QString costText(std::int64_t count, double bytes)
 {
     return LoraGroup::tr("%1 parameters, %2 with gradients and moments")
@@ -34,6 +46,7 @@ QString costText(std::int64_t count, double bytes)
 LoraGroup::LoraGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
     : QGroupBox(tr("Trained weights"), parent)
     , m_draft(draft)
+    , m_dropped(named(new QLabel(this), "loraDroppedTargets", tr("Targets the model has not")))
     , m_embeddings(named(new QLabel(this), "configureEmbeddingCount", tr("Cost of embeddings")))
     , m_norms(named(new QLabel(this), "configureNormCount", tr("Cost of norms")))
 {
@@ -67,50 +80,72 @@ LoraGroup::LoraGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
     m_loraRows.append({targets, embeddings, norms, m_embeddings, m_norms});
     layout->addLayout(costs);
     connect(&draft, &RunDraft::changed, this, &LoraGroup::showDraft);
+    offerTargets(ModelConfig());
     showDraft();
 }
 
 QWidget* LoraGroup::makeTargets()
 {
     auto* box = new QWidget(this);
-    // As wide as the widest name, so that with large text the names wrap.
-    const int nameWidth = box->fontMetrics().horizontalAdvance(toQString("down_proj")) * 3 / 2;
-    auto* attention = new FlowGrid(nameWidth);
-    auto* others = new FlowGrid(nameWidth);
-    for (const std::string& target : kAllTargets) {
+    int nameWidth = 0;
+    for (const std::string& target : knownLoraTargets()) {
         const QString name = toQString(target);
-        auto* check = new QCheckBox(name, box);
+        auto* check = named(new QCheckBox(name, box), "", tr("LoRA on %1").arg(name));
         check->setObjectName(QLatin1String("lora.targets.") + name);
-        check->setAccessibleName(tr("LoRA on %1").arg(name));
-        const bool isAttention = std::find(kAttentionTargets.begin(), kAttentionTargets.end(),
-                                           target) != kAttentionTargets.end();
-        (isAttention ? attention : others)->addWidget(check);
-        connect(check, &QCheckBox::toggled, this, [this] {
-            std::vector<std::string> chosen;
-            for (const QCheckBox* each : std::as_const(m_targets)) {
-                if (each->isChecked()) {
-                    chosen.push_back(each->text().toStdString());
-                }
-            }
-            setTargets(chosen);
-        });
+        connect(check, &QCheckBox::toggled, this, &LoraGroup::takeChecked);
         m_targets.append(check);
+        nameWidth = std::max(nameWidth, check->sizeHint().width());
     }
-    auto* paper = named(new QPushButton(tr("LongLoRA (q, k, v, o)"), box), "loraPresetLongLora",
-                        tr("Preset LongLoRA: query, key, value, output"));
-    auto* all = named(new QPushButton(tr("All linear"), box), "loraPresetAllLinear",
-                      tr("Preset all linear layers"));
-    connect(paper, &QPushButton::clicked, this, [this] { setTargets(kAttentionTargets); });
-    connect(all, &QPushButton::clicked, this, [this] { setTargets(kAllTargets); });
-    auto* presets = new FlowGrid(paper->sizeHint().width());
-    presets->addWidget(paper);
-    presets->addWidget(all);
+    // As wide as the widest name, so that with large text the names wrap.
+    auto* grid = new FlowGrid(nameWidth);
+    for (QCheckBox* check : std::as_const(m_targets)) {
+        grid->addWidget(check);
+    }
+    setFaint(m_dropped);
+    m_dropped->setWordWrap(true);
     auto* layout = new QVBoxLayout(box);
     layout->setContentsMargins(0, 0, 0, 0);
-    layout->addLayout(attention);
-    layout->addLayout(others);
-    layout->addLayout(presets);
+    layout->addLayout(grid);
+    layout->addLayout(makePresets(box));
+    layout->addWidget(m_dropped);
     return box;
+}
+
+QLayout* LoraGroup::makePresets(QWidget* parent)
+{
+    m_longLora = named(new QPushButton(tr("LongLoRA (q, k, v, o)"), parent), "loraPresetLongLora",
+                       tr("Preset LongLoRA: query, key, value, output"));
+    m_allLinear = named(new QPushButton(tr("All linear"), parent), "loraPresetAllLinear",
+                        tr("Preset all linear layers"));
+    connect(m_longLora, &QPushButton::clicked, this, [this] { setTargets(m_attention); });
+    connect(m_allLinear, &QPushButton::clicked, this, [this] { setTargets(m_all); });
+    auto* layout = new FlowGrid(m_longLora->sizeHint().width());
+    layout->addWidget(m_longLora);
+    layout->addWidget(m_allLinear);
+    return layout;
+}
+
+/// Shows the check boxes of these, and has the presets mean them.
+void LoraGroup::offerTargets(const ModelConfig& model)
+{
+    m_attention = loraTargets(model, true);
+    m_all = loraTargets(model);
+    for (QCheckBox* check : std::as_const(m_targets)) {
+        check->setVisible(holds(m_all, check->text().toStdString()));
+    }
+    m_longLora->setToolTip(joined(m_attention));
+    m_allLinear->setToolTip(joined(m_all));
+}
+
+void LoraGroup::takeChecked()
+{
+    std::vector<std::string> chosen;
+    for (const QCheckBox* each : std::as_const(m_targets)) {
+        if (each->isChecked()) {
+            chosen.push_back(each->text().toStdString());
+        }
+    }
+    setTargets(chosen);
 }
 
 void LoraGroup::setTargets(const std::vector<std::string>& targets)
@@ -123,12 +158,32 @@ void LoraGroup::showDraft()
     for (QWidget* row : std::as_const(m_loraRows)) {
         row->setVisible(m_draft.config().method == TrainingMethod::Lora);
     }
+    showTargets();
+    showCosts();
+}
+
+void LoraGroup::showTargets()
+{
+    const ModelConfig* model = m_draft.model();
+    if (model != nullptr) {
+        offerTargets(*model);
+    }
     const std::vector<std::string>& chosen = m_draft.config().lora.targets;
     for (QCheckBox* check : std::as_const(m_targets)) {
         const QSignalBlocker blocker(check);
-        check->setChecked(std::find(chosen.begin(), chosen.end(), check->text().toStdString()) !=
-                          chosen.end());
+        check->setChecked(holds(chosen, check->text().toStdString()));
     }
+    const std::vector<std::string>& dropped = m_draft.droppedTargets();
+    const bool isTold = model != nullptr && !dropped.empty();
+    m_dropped->setVisible(isTold);
+    m_dropped->setText(
+        isTold ? tr("%1 has no %2. LoRA is on %3 now.")
+                     .arg(toQString(familyName(*model)), joined(dropped), joined(chosen))
+               : QString());
+}
+
+void LoraGroup::showCosts()
+{
     const ModelConfig* model = m_draft.model();
     if (model == nullptr) {
         m_embeddings->clear();

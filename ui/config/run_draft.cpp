@@ -3,6 +3,7 @@
 
 #include "core/spec/base/error.h"
 #include "core/spec/config/huggingface_cache.h"
+#include "core/spec/config/lora_targets.h"
 
 #include <algorithm>
 
@@ -70,6 +71,9 @@ void RunDraft::redo()
 void RunDraft::replace(const RunConfig& config)
 {
     const bool otherModel = config.model != m_config.model;
+    if (otherModel || config.lora.targets != m_config.lora.targets) {
+        m_droppedTargets.clear();
+    }
     m_config = config;
     if (otherModel) {
         readModel();
@@ -100,8 +104,21 @@ const ModelConfig* RunDraft::model() const
     return m_card && m_card->config ? &*m_card->config : nullptr;
 }
 
+/// Part of choosing the model, and undone with it: no step of its own.
+void RunDraft::fitTargets()
+{
+    CarriedTargets carried = carryTargets(m_config.lora.targets, *model());
+    if (!carried.dropped.empty()) {
+        m_config.lora.targets = std::move(carried.targets);
+        m_droppedTargets = std::move(carried.dropped);
+    }
+}
+
 void RunDraft::derive()
 {
+    if (model() != nullptr) {
+        fitTargets();
+    }
     m_issues = validate(m_config, model());
     m_plan.reset();
     if (model() != nullptr) {

@@ -51,6 +51,9 @@ public:
     std::int64_t rowTokens() const;
     /// The model's own context in tokens; 0 if not known.
     std::int64_t modelContext() const;
+    /// LoRA targets that the model has not and that were therefore replaced; empty again once the
+    /// targets or the model are changed.
+    const std::vector<std::string>& droppedTargets() const { return m_droppedTargets; }
 
 Q_SIGNALS:
     /// Configuration, plan or issues are other ones now.
@@ -61,6 +64,7 @@ Q_SIGNALS:
 private:
     void replace(const RunConfig& config);
     void readModel();
+    void fitTargets();
     void derive();
 
     RunConfig m_config;
@@ -70,6 +74,7 @@ private:
     DeviceProfile m_device;
     std::optional<MemoryPlan> m_plan;
     std::vector<ConfigIssue> m_issues;
+    std::vector<std::string> m_droppedTargets;
     BackgroundJob m_modelJob;
 };
 
