@@ -41,6 +41,7 @@ ImportPanel::ImportPanel(ConversionService& service, QWidget* parent)
 
 void ImportPanel::layOut()
 {
+    m_progress->setFormat(tr("%p %"));
     m_text->setWordWrap(true);
     m_text->setTextFormat(Qt::PlainText);
     auto* output = new QFormLayout;
@@ -51,7 +52,7 @@ void ImportPanel::layOut()
     buttons->addWidget(m_cancel);
     buttons->addWidget(m_start);
     auto* layout = new QVBoxLayout(this);
-    layout->setContentsMargins(16, 8, 12, 8);
+    layout->setContentsMargins(14, 8, 8, 8);
     layout->addWidget(m_banner);
     layout->addWidget(m_text);
     layout->addLayout(output);

@@ -135,8 +135,12 @@ TEST(ModelCard, SaysWhatIsMissingAndWhatToDo)
     ModelCard card = readModelCard(model);
     EXPECT_FALSE(card.isUsable());
     EXPECT_TRUE(hasLine(card.problems, "1 of 5 weight files named by "
-                                       "model.safetensors.index.json are missing "
-                                       "(model-00003-of-00005.safetensors)"));
+                                       "model.safetensors.index.json is missing "
+                                       "(model-00003-of-00005.safetensors): copy it"));
+    fs::remove(model / "model-00004-of-00005.safetensors");
+    EXPECT_TRUE(hasLine(readModelCard(model).problems,
+                        "2 of 5 weight files named by model.safetensors.index.json are missing "
+                        "(model-00003-of-00005.safetensors, ...): copy them"));
     fs::remove(model / "model.safetensors.index.json");
     EXPECT_TRUE(hasLine(readModelCard(model).problems, "the weights are missing"));
     edit(model / "config.json", "\"silu\"", "\"relu\"");

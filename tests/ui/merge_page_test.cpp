@@ -249,7 +249,7 @@ private Q_SLOTS:
         estimate.update({"verifying", 1, 40, "steps"}, 8.0);
         QVERIFY2(estimate.secondsLeft() < 0.0, "another phase has another speed");
         estimate.update({"verifying", 11, 40, "steps"}, 10.0);
-        QCOMPARE(estimate.text(), QStringLiteral("11 of 40 steps, 5/s, 5.8 s left"));
+        QCOMPARE(estimate.text(), QStringLiteral("11 of 40 steps, 5 steps/s, 5.8 s left"));
     }
 
     void theBarShowsHowFarItIs()

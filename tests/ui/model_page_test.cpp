@@ -201,6 +201,16 @@ private Q_SLOTS:
         qputenv("HF_HUB_CACHE", "/nowhere");
     }
 
+    void withoutRunsTheHeadingStaysAtTheTop()
+    {
+        WindowFixture f;
+        f.click("railHome");
+        const auto* none = f.find<QLabel>("homeNoRuns");
+        QVERIFY(none->isVisible());
+        QVERIFY2(none->mapTo(f.window.get(), QPoint()).y() < f.window->height() / 3,
+                 "below the heading, not in the middle");
+    }
+
     void anAdapterFindsItsBase()
     {
         WindowFixture f;

@@ -95,7 +95,7 @@ TranscriptView::TranscriptView(ChatSession& session, QWidget* parent)
     : QScrollArea(parent)
     , m_session(session)
     , m_layout(new QVBoxLayout)
-    , m_empty(new QLabel(tr("Attach a text on the left, then ask about it below."), this))
+    , m_empty(new QLabel(tr("Ask below. What is attached on the left is read first."), this))
 {
     named(this, "chatTranscript", tr("Conversation"));
     setWidgetResizable(true);

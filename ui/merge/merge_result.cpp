@@ -119,6 +119,7 @@ void MergeResult::updateButtons()
     m_undo->setText(
         m_isUndone ? tr("Re&do: take the merged model after all")
                    : tr("&Undo: bring back the older output (%1)").arg(bytesText(m_keptBytes)));
+    m_verdict->setVisible(m_hasReport);
     m_proof->setVisible(m_model->rowCount() > 0);
 }
 

@@ -17,11 +17,6 @@ QString tr(const char* text)
     return QCoreApplication::translate("ProgressEstimate", text);
 }
 
-QString amountText(double amount, bool isBytes)
-{
-    return isBytes ? bytesText(amount) : numberText(amount, 3);
-}
-
 } // namespace
 
 void ProgressEstimate::update(const Progress& progress, double seconds)
@@ -63,7 +58,8 @@ QString ProgressEstimate::text() const
         text += u' ' + toQString(m_latest.unit);
     }
     if (rate() > 0.0) {
-        text += tr(", %1/s").arg(amountText(rate(), isBytes));
+        text += isBytes ? tr(", %1/s").arg(bytesText(rate()))
+                        : tr(", %1 %2/s").arg(numberText(rate(), 2), toQString(m_latest.unit));
     }
     if (secondsLeft() >= 0.0) {
         text += tr(", %1 left").arg(durationText(secondsLeft()));

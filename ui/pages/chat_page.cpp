@@ -97,6 +97,7 @@ QWidget* ChatPage::makeSide()
 QWidget* ChatPage::makeSystem(QWidget* parent)
 {
     auto* box = new QGroupBox(tr("System prompt"), parent);
+    box->setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Maximum);
     m_system->setTabChangesFocus(true);
     m_system->setFixedHeight(m_system->fontMetrics().height() * 4);
     connect(m_system, &QPlainTextEdit::textChanged, this,
@@ -190,7 +191,7 @@ void ChatPage::showState()
     m_system->setEnabled(!m_session.model() || m_session.takesSystem());
     m_system->setPlaceholderText(m_system->isEnabled()
                                      ? tr("What the model shall be like; may stay empty")
-                                     : tr("A base model is not told"));
+                                     : tr("A base model takes none"));
     if (m_session.model() && m_announced != m_session.folder()) {
         m_announced = m_session.folder();
         Q_EMIT modelLoaded(m_announced);

@@ -47,7 +47,8 @@ HomePage::HomePage(RunTableModel& runs, bool hasDemo, QWidget* parent)
     : QWidget(parent)
     , m_runs(runs)
     , m_table(named(new QTableView(this), "homeRecentRuns", tr("Recent runs")))
-    , m_empty(makeNote(tr("No run yet. The demo makes one in about two minutes."), this))
+    , m_empty(named(makeNote(tr("No run yet. The demo makes one in about two minutes."), this),
+                    "homeNoRuns", tr("About runs")))
 {
     auto* left = new QVBoxLayout;
     left->setSpacing(6);
@@ -136,8 +137,7 @@ QWidget* HomePage::makeRecent()
     }
     m_table->horizontalHeader()->setSectionResizeMode(RunTableModel::Name, QHeaderView::Stretch);
     layout->addWidget(m_table, 1);
-    layout->addWidget(m_empty);
-    layout->setAlignment(m_empty, Qt::AlignTop);
+    layout->addWidget(m_empty, 1, Qt::AlignTop);
     connect(m_table, &QTableView::activated, this, [this](const QModelIndex& index) {
         Q_EMIT runRequested(m_runs.run(index.row()).folder);
     });

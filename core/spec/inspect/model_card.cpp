@@ -37,12 +37,14 @@ std::string problemOf(const WeightListing& weights)
                "the folder, or finish the download";
     }
     if (!weights.missing.empty()) {
-        return fmt::format("{} of {} weight files{} are missing ({}{}): copy them into the folder, "
+        const bool isOne = weights.missing.size() == 1;
+        return fmt::format("{} of {} weight files{} {} missing ({}{}): copy {} into the folder, "
                            "or finish the download",
                            weights.missing.size(),
                            static_cast<std::int64_t>(weights.missing.size()) + weights.files,
                            weights.index.empty() ? "" : " named by " + weights.index,
-                           weights.missing.front(), weights.missing.size() > 1 ? ", ..." : "");
+                           isOne ? "is" : "are", weights.missing.front(), isOne ? "" : ", ...",
+                           isOne ? "it" : "them");
     }
     return {};
 }
