@@ -18,11 +18,10 @@
 #include "ui/text_format.h"
 #include "ui/tour/tour_panel.h"
 #include "ui/widgets/error_banner.h"
+#include "ui/widgets/file_drop_filter.h"
 
+#include <QApplication>
 #include <QCloseEvent>
-#include <QDir>
-#include <QFileDialog>
-#include <QMimeData>
 #include <QSettings>
 #include <QSplitter>
 #include <QStackedWidget>
@@ -100,7 +99,7 @@ void MainWindow::makePages(const Services& services)
     m_home = new HomePage(*m_runs, !m_demoFolder.empty(), m_stack);
     m_configure = new ConfigurePage(services.device, *m_shelf, m_stack);
     m_monitor = new MonitorPage(m_live, m_stack);
-    m_merge = new MergePage(services.merge, m_stack);
+    m_merge = new MergePage(services.merge, *m_shelf, m_stack);
     m_chat = new ChatPage(services.chat, *m_shelf, m_stack);
     m_runsPage = new RunsPage(*m_runs, m_stack);
     // In the order of enum Page.
@@ -137,8 +136,10 @@ void MainWindow::connectPages()
     });
     const auto open = [this](const QString& path) { openPath(toPath(path)); };
     connect(m_configure, &ConfigurePage::openRequested, this, open);
+    connect(m_merge, &MergePage::openRequested, this, open);
     connect(m_chat, &ChatPage::openRequested, this, open);
     connect(m_import, &ImportPanel::imported, this, &MainWindow::openModel);
+    qApp->installEventFilter(new FileDropFilter(this));
     connect(&m_opening, &BackgroundJob::failed, this,
             [this](const QString& why, const QString& hint) {
                 m_banner->show({tr("This cannot be opened here"), why, hint, {}});
@@ -216,12 +217,6 @@ void MainWindow::runEnded()
     }
 }
 
-void MainWindow::openRun(const std::filesystem::path& folder)
-{
-    m_monitor->openFolder(folder);
-    showPage(Page::Monitor);
-}
-
 void MainWindow::cloneRun(const std::filesystem::path& folder)
 {
     try {
@@ -230,13 +225,6 @@ void MainWindow::cloneRun(const std::filesystem::path& folder)
     } catch (const std::exception& problem) {
         showProblem(tr("The run cannot be cloned"), problem);
     }
-}
-
-void MainWindow::openMerge(const QString& base, const QString& adapter)
-{
-    m_merge->setPaths(base, adapter);
-    m_tour.mergeShown();
-    showPage(Page::Merge);
 }
 
 void MainWindow::openChat(const QString& model)
@@ -258,95 +246,6 @@ void MainWindow::openChat(const QString& model)
         m_tour.chatShown();
     }
     showPage(Page::Chat);
-}
-
-void MainWindow::openPath(const std::filesystem::path& path)
-{
-    openPaths({path});
-}
-
-void MainWindow::openPaths(const std::vector<std::filesystem::path>& paths)
-{
-    m_banner->clear();
-    const std::filesystem::path modelsFolder = m_runsFolder.parent_path() / "models";
-    m_opening.run(
-        [paths, modelsFolder](const ProgressCallback&) {
-            std::vector<OpenTarget> targets;
-            for (const std::filesystem::path& path : paths) {
-                targets.push_back(resolveTarget(path, modelsFolder));
-            }
-            return targets;
-        },
-        [this](const std::vector<OpenTarget>& targets) {
-            for (const OpenTarget& target : targets) {
-                openTarget(target);
-            }
-        });
-}
-
-void MainWindow::openTarget(const OpenTarget& target)
-{
-    const QString path = pathText(target.path);
-    switch (target.kind) {
-    case PathKind::Run:
-        openRun(target.path);
-        break;
-    case PathKind::Adapter:
-        openMerge(pathText(target.base), path);
-        if (target.base.empty()) {
-            m_status->showMessage(
-                tr("The adapter's base model is not on this machine: choose its folder"), 10000);
-        }
-        break;
-    case PathKind::Model:
-        openModel(path);
-        break;
-    case PathKind::Gguf:
-        offerImport(target);
-        break;
-    case PathKind::Text:
-        m_chat->session().attach({path});
-        showPage(Page::Chat);
-        break;
-    case PathKind::Jsonl:
-    case PathKind::TokenFile:
-        m_configure->addTrainingFile(path);
-        showPage(Page::Configure);
-        break;
-    case PathKind::Missing:
-    case PathKind::Tokenizer:
-    case PathKind::Safetensors:
-    case PathKind::PytorchBin:
-    case PathKind::Unknown:
-        m_banner->show({tr("This cannot be opened here"), path, refusalText(target.kind), {}});
-        break;
-    }
-}
-
-void MainWindow::openModel(const QString& folder)
-{
-    m_configure->showModel(folder);
-    showPage(Page::Configure);
-}
-
-void MainWindow::offerImport(const OpenTarget& target)
-{
-    if (!m_import->offer(target.path, target.output)) {
-        m_banner->show({tr("Another file is being imported"),
-                        pathText(target.path),
-                        tr("Open this one when that has ended."),
-                        {}});
-    }
-}
-
-void MainWindow::choosePath()
-{
-    auto* dialog = new QFileDialog(this, tr("Open a model, adapter or run folder"));
-    dialog->setAttribute(Qt::WA_DeleteOnClose);
-    dialog->setFileMode(QFileDialog::Directory);
-    connect(dialog, &QFileDialog::fileSelected, this,
-            [this](const QString& folder) { openPath(toPath(folder)); });
-    dialog->open();
 }
 
 void MainWindow::showProblem(const QString& what, const std::exception& problem)
@@ -378,24 +277,6 @@ void MainWindow::closeEvent(QCloseEvent* event)
         m_status->showMessage(tr("Stopping at the next step, then closing"));
     });
     question->open();
-}
-
-void MainWindow::dragEnterEvent(QDragEnterEvent* event)
-{
-    const QList<QUrl> urls = event->mimeData()->urls();
-    if (!urls.isEmpty() && urls.first().isLocalFile()) {
-        event->acceptProposedAction();
-    }
-}
-
-void MainWindow::dropEvent(QDropEvent* event)
-{
-    event->acceptProposedAction();
-    std::vector<std::filesystem::path> paths;
-    for (const QUrl& url : event->mimeData()->urls()) {
-        paths.push_back(toPath(url.toLocalFile()));
-    }
-    openPaths(paths);
 }
 
 } // namespace longlora::ui

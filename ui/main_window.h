@@ -72,7 +72,7 @@ private:
     void offerImport(const OpenTarget& target);
     void runEnded();
     void nextTourStep();
-    void choosePath();
+    void choosePath(bool isFolder);
     void showAbout();
     void showProblem(const QString& what, const std::exception& problem);
     void rememberModel(const QString& folder);

@@ -14,7 +14,9 @@ namespace longlora::ui {
 void MainWindow::makeMenus()
 {
     QMenu* file = menuBar()->addMenu(tr("&File"));
-    file->addAction(tr("&Open"), QKeySequence::Open, this, &MainWindow::choosePath);
+    file->addAction(tr("&Open a folder"), QKeySequence::Open, this, [this] { choosePath(true); });
+    file->addAction(tr("Open a &file"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_O), this,
+                    [this] { choosePath(false); });
     file->addSeparator();
     file->addAction(tr("&Quit"), QKeySequence::Quit, this, &QWidget::close);
 

@@ -6,6 +6,7 @@
 #include "ui/merge/progress_estimate.h"
 #include "ui/pages/merge_page.h"
 
+#include <QAction>
 #include <QCheckBox>
 #include <QClipboard>
 #include <QComboBox>
@@ -54,21 +55,25 @@ void fillForm(const WindowFixture& f)
     type(f, "mergeAdapter", makeAdapter(f, ""));
 }
 
-/// Drops a path onto the page. Whether it was taken, by the page or by the window behind it.
-bool drop(const WindowFixture& f, const fs::path& path)
+/// Whether it was taken, by `target` or by what is around it.
+bool dropOn(QWidget* target, const fs::path& path)
 {
-    auto* page = f.window->findChild<ui::MergePage*>();
     QMimeData data;
     data.setUrls({QUrl::fromLocalFile(ui::pathText(path))});
     QDragEnterEvent enter({40, 40}, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
     enter.ignore();
-    QCoreApplication::sendEvent(page, &enter);
+    QCoreApplication::sendEvent(target, &enter);
     if (!enter.isAccepted()) {
         return false;
     }
     QDropEvent dropped({40, 40}, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QCoreApplication::sendEvent(page, &dropped);
+    QCoreApplication::sendEvent(target, &dropped);
     return dropped.isAccepted();
+}
+
+bool drop(const WindowFixture& f, const fs::path& path)
+{
+    return dropOn(f.window->findChild<ui::MergePage*>(), path);
 }
 
 } // namespace
@@ -121,15 +126,41 @@ private Q_SLOTS:
         WindowFixture f;
         f.click("railMerge");
         QVERIFY(drop(f, f.demo() / "model"));
-        QCOMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo() / "model"));
+        QTRY_COMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo() / "model"));
         const fs::path adapter = makeAdapter(f, "");
         QVERIFY(drop(f, adapter));
-        QCOMPARE(f.find<QLineEdit>("mergeAdapter")->text(), ui::pathText(adapter));
+        QTRY_COMPARE(f.find<QLineEdit>("mergeAdapter")->text(), ui::pathText(adapter));
         QCOMPARE(f.find<QLineEdit>("mergeOutput")->text(),
                  ui::pathText(f.folder.path() / "merged"));
-        drop(f, f.demo() / "book.txt"); // has no field here: the window opens it
+        QCOMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo() / "model"));
+        QCOMPARE(f.window->currentPage(), ui::Page::Merge);
+        drop(f, f.demo() / "book.txt"); // has no field here
+        QTRY_COMPARE(f.window->currentPage(), ui::Page::Chat);
         QCOMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo() / "model"));
         QCOMPARE(f.find<QLineEdit>("mergeAdapter")->text(), ui::pathText(adapter));
+    }
+
+    void whatIsDroppedOnAFieldGoesIntoTheOneItBelongsTo()
+    {
+        WindowFixture f;
+        f.click("railMerge");
+        const fs::path adapter = makeAdapter(f, "");
+        QVERIFY(dropOn(f.find("mergeBase"), adapter));
+        QTRY_COMPARE(f.find<QLineEdit>("mergeAdapter")->text(), ui::pathText(adapter));
+        QVERIFY(dropOn(f.find("mergeAdapter"), f.demo() / "model"));
+        QTRY_COMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo() / "model"));
+        QCOMPARE(f.find<QLineEdit>("mergeAdapter")->text(), ui::pathText(adapter));
+    }
+
+    void theBaseIsChosenFromTheModelsAtHand()
+    {
+        qputenv("HF_HUB_CACHE", "/nowhere");
+        WindowFixture f;
+        f.window->openPath(f.demo() / "model");
+        QTRY_VERIFY(f.window->findChild<QAction*>(QStringLiteral("mergeBaseRecent0")) != nullptr);
+        f.click("railMerge");
+        f.window->findChild<QAction*>(QStringLiteral("mergeBaseRecent0"))->trigger();
+        QTRY_COMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo() / "model"));
     }
 
     void aDroppedRunFillsInBaseAndAdapter()
@@ -140,7 +171,7 @@ private Q_SLOTS:
         QTRY_VERIFY(f.canClick("monitorMerge"));
         f.click("railMerge");
         QVERIFY(drop(f, f.fakes.training.folder()));
-        QCOMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo() / "model"));
+        QTRY_COMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo() / "model"));
         QCOMPARE(f.find<QLineEdit>("mergeAdapter")->text(),
                  ui::pathText(f.fakes.training.folder() / "adapter"));
     }
@@ -149,11 +180,31 @@ private Q_SLOTS:
     {
         WindowFixture f;
         f.click("railMerge");
-        QVERIFY(drop(f, makeAdapter(f, (f.demo() / "model").string())));
+        const fs::path adapter = makeAdapter(f, (f.demo() / "model").string());
+        type(f, "mergeAdapter", adapter);
         QCOMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo() / "model"));
         type(f, "mergeBase", f.demo());
-        QVERIFY(drop(f, makeAdapter(f, (f.demo() / "model").string())));
-        QCOMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo()));
+        type(f, "mergeAdapter", f.folder.path());
+        type(f, "mergeAdapter", adapter);
+        QVERIFY2(f.find<QLineEdit>("mergeBase")->text() == ui::pathText(f.demo()),
+                 "what was typed in stays");
+        QVERIFY(drop(f, adapter));
+        QTRY_COMPARE(f.find<QLineEdit>("mergeBase")->text(), ui::pathText(f.demo() / "model"));
+    }
+
+    void aBaseThatIsNotHereIsNamed()
+    {
+        qputenv("HF_HUB_CACHE", "/nowhere");
+        WindowFixture f;
+        fillForm(f); // of an earlier merge
+        f.click("railHome");
+        QVERIFY(drop(f, makeAdapter(f, "meta-llama/Llama-3.2-1B")));
+        QTRY_COMPARE(f.window->currentPage(), ui::Page::Merge);
+        QVERIFY(f.find<QLineEdit>("mergeBase")->text().isEmpty());
+        QTRY_VERIFY(textOf(f, "mergeObstacle")
+                        .startsWith(QLatin1String("The adapter was trained on meta-llama/"
+                                                  "Llama-3.2-1B, which was not found")));
+        QVERIFY(!f.canClick("mergeStart"));
     }
 
     void anExistingOutputIsReplacedAndComesBack()

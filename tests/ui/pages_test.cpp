@@ -315,9 +315,6 @@ private Q_SLOTS:
         WindowFixture f;
         f.click("railMerge");
         QVERIFY(!f.canClick("mergeStart"));
-        f.window->openPath(f.demo() / "model");
-        QTRY_COMPARE(f.window->currentPage(), ui::Page::Configure);
-        f.click("railMerge");
         for (const auto& [field, path] :
              {std::pair{"mergeBase", f.demo() / "model"}, std::pair{"mergeAdapter", f.demo()},
               std::pair{"mergeOutput", f.folder.path() / "out"}}) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/config/data_group.h"
 
+#include "core/spec/inspect/path_kind.h"
 #include "ui/config/config_form.h"
 #include "ui/models/data_files_model.h"
 #include "ui/plots/plot_theme.h"
@@ -23,6 +24,22 @@
 #include <numeric>
 
 namespace longlora::ui {
+
+namespace {
+
+bool isDataFile(const QUrl& url)
+{
+    if (!url.isLocalFile()) {
+        return false;
+    }
+    const auto path = toPath(url.toLocalFile());
+    const PathKind kind = pathKindOf(path);
+    std::error_code ignored;
+    return kind == PathKind::Text || kind == PathKind::Jsonl || kind == PathKind::TokenFile ||
+           (kind == PathKind::Unknown && std::filesystem::is_regular_file(path, ignored));
+}
+
+} // namespace
 
 DataGroup::DataGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
     : QGroupBox(tr("Data"), parent)
@@ -137,7 +154,9 @@ void DataGroup::showCounts()
 
 void DataGroup::dragEnterEvent(QDragEnterEvent* event)
 {
-    if (event->mimeData()->hasUrls()) {
+    // A model, an adapter or a run is no data: the window opens it.
+    const QList<QUrl> urls = event->mimeData()->urls();
+    if (!urls.isEmpty() && std::all_of(urls.begin(), urls.end(), isDataFile)) {
         event->acceptProposedAction();
     }
 }
@@ -146,9 +165,7 @@ void DataGroup::dropEvent(QDropEvent* event)
 {
     QStringList files;
     for (const QUrl& url : event->mimeData()->urls()) {
-        if (url.isLocalFile()) {
-            files.append(url.toLocalFile());
-        }
+        files.append(url.toLocalFile());
     }
     m_files->addFiles(files, false);
     event->acceptProposedAction();

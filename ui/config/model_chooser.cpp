@@ -6,9 +6,10 @@
 #include "ui/widgets/path_edit.h"
 
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QHBoxLayout>
 #include <QMenu>
-#include <QToolButton>
+#include <QPushButton>
 
 namespace longlora::ui {
 
@@ -21,12 +22,10 @@ ModelChooser::ModelChooser(ModelShelf& shelf, const char* objectName, const QStr
     , m_menu(new QMenu(this))
 {
     setObjectName(m_name + QLatin1String("Chooser"));
-    auto* list = new QToolButton(this);
+    auto* list = new QPushButton(tr("Models"), this);
     list->setObjectName(m_name + QLatin1String("List"));
     list->setAccessibleName(tr("Models at hand: %1").arg(accessibleName));
-    list->setText(tr("Models"));
     list->setToolTip(tr("Models used lately and those of the Hugging Face cache"));
-    list->setPopupMode(QToolButton::InstantPopup);
     list->setMenu(m_menu);
     m_menu->setToolTipsVisible(true);
 
@@ -36,6 +35,7 @@ ModelChooser::ModelChooser(ModelShelf& shelf, const char* objectName, const QStr
     layout->addWidget(m_edit, 1);
     layout->addWidget(list);
     setFocusProxy(m_edit);
+    m_edit->setAcceptDrops(false); // the window knows what a dropped path is
     connect(m_edit, &PathEdit::pathChanged, this, &ModelChooser::take);
     connect(m_menu, &QMenu::aboutToShow, &m_shelf, &ModelShelf::refresh);
     connect(&m_shelf, &ModelShelf::refreshed, this, &ModelChooser::fillMenu);
@@ -60,7 +60,7 @@ void ModelChooser::setPlaceholder(const QString& text)
 
 void ModelChooser::take(const QString& path)
 {
-    if (path.endsWith(QLatin1String(".gguf"), Qt::CaseInsensitive)) {
+    if (QFileInfo(path).isFile()) {
         m_edit->setPath(m_folder);
         Q_EMIT fileChosen(path);
         return;

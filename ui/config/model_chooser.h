@@ -29,7 +29,8 @@ public:
 Q_SIGNALS:
     /// The user chose another folder.
     void pathChanged(const QString& folder);
-    /// The user chose a GGUF file; the field shows the folder that was there.
+    /// The user chose a file: of GGUF, of a model, or something else. The field shows the folder
+    /// that was there.
     void fileChosen(const QString& file);
 
 private:

@@ -2,6 +2,7 @@
 #include "ui/merge/merge_form.h"
 
 #include "core/spec/inspect/adapter_base.h"
+#include "ui/config/model_chooser.h"
 #include "ui/text_format.h"
 #include "ui/widget_name.h"
 #include "ui/widgets/path_edit.h"
@@ -31,29 +32,31 @@ QComboBox* makeChoice(QWidget* parent, const char* objectName, const QString& ac
 
 } // namespace
 
-MergeForm::MergeForm(QWidget* parent)
+MergeForm::MergeForm(ModelShelf& shelf, QWidget* parent)
     : QGroupBox(tr("What to merge"), parent)
 {
     auto* form = new QFormLayout(this);
     form->setRowWrapPolicy(QFormLayout::WrapLongRows);
-    addPaths(*form);
+    addPaths(*form, shelf);
     addKind(*form);
     addChoices(*form);
     chooseFormat();
 }
 
-void MergeForm::addPaths(QFormLayout& form)
+void MergeForm::addPaths(QFormLayout& form, ModelShelf& shelf)
 {
     using Kind = PathEdit::Kind;
-    m_base = new PathEdit(Kind::ExistingFolder, "mergeBase", tr("Base model folder"), this);
+    m_base = new ModelChooser(shelf, "mergeBase", tr("Base model folder"), this);
     m_adapter = new PathEdit(Kind::ExistingFolder, "mergeAdapter", tr("Adapter folder"), this);
     m_output = new PathEdit(Kind::NewFolder, "mergeOutput", tr("Output"), this);
+    m_adapter->setAcceptDrops(false); // the page knows which field it belongs to
     m_base->setPlaceholder(tr("Hugging Face folder the adapter was trained on; drop it here"));
     m_adapter->setPlaceholder(tr("adapter folder of a finished run; drop it here"));
     m_output->setPlaceholder(tr("a new name for the merged model"));
     form.addRow(tr("Base"), m_base);
     form.addRow(tr("Adapter"), m_adapter);
-    connect(m_base, &PathEdit::pathChanged, this, &MergeForm::changed);
+    connect(m_base, &ModelChooser::pathChanged, this, &MergeForm::changed);
+    connect(m_base, &ModelChooser::fileChosen, this, &MergeForm::openRequested);
     connect(m_adapter, &PathEdit::pathChanged, this, &MergeForm::setAdapter);
     connect(m_output, &PathEdit::pathChanged, this, &MergeForm::changed);
 }
@@ -166,6 +169,17 @@ MergeRequest MergeForm::request() const
 bool MergeForm::isComplete() const
 {
     return !m_base->path().isEmpty() && !m_adapter->path().isEmpty() && !m_output->path().isEmpty();
+}
+
+QString MergeForm::missing() const
+{
+    const std::string base =
+        m_base->path().isEmpty() ? namedBase(toPath(m_adapter->path())) : std::string();
+    return base.empty() ? tr("Choose a base, an adapter and an output: what the merge needs is "
+                             "shown here.")
+                        : tr("The adapter was trained on %1, which was not found on this machine: "
+                             "choose its folder as the base.")
+                              .arg(toQString(base));
 }
 
 void MergeForm::setBase(const QString& folder)

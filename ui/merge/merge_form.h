@@ -12,6 +12,8 @@ class QFormLayout;
 
 namespace longlora::ui {
 
+class ModelChooser;
+class ModelShelf;
 class PathEdit;
 
 /// What is to be merged, into what, and where. A chosen adapter fills in the base it names and
@@ -20,10 +22,13 @@ class MergeForm : public QGroupBox {
     Q_OBJECT
 
 public:
-    explicit MergeForm(QWidget* parent = nullptr);
+    /// `shelf` outlives this.
+    explicit MergeForm(ModelShelf& shelf, QWidget* parent = nullptr);
 
     MergeRequest request() const;
     bool isComplete() const;
+    /// What to do before it is complete.
+    QString missing() const;
     void setBase(const QString& folder);
     void setAdapter(const QString& folder);
     /// Offers to replace an output that exists.
@@ -32,16 +37,18 @@ public:
 Q_SIGNALS:
     /// After every edit of the user and every set function.
     void changed();
+    /// The user chose a file for the base, which is no model folder yet.
+    void openRequested(const QString& file);
 
 private:
-    void addPaths(QFormLayout& form);
+    void addPaths(QFormLayout& form, ModelShelf& shelf);
     void addKind(QFormLayout& form);
     void addChoices(QFormLayout& form);
     void chooseFormat();
     void proposeOutput();
     MergeFormat format() const;
 
-    PathEdit* m_base;
+    ModelChooser* m_base;
     PathEdit* m_adapter;
     PathEdit* m_output;
     QComboBox* m_format;

@@ -74,7 +74,6 @@ MergeOutlook::MergeOutlook(MergeService& service, QWidget* parent)
         showProblem(hint.isEmpty() ? what : what + QLatin1String(". ") + hint);
         Q_EMIT settled();
     });
-    examine({});
 }
 
 QLabel* MergeOutlook::addFact(const char* objectName, const QString& title)
@@ -87,21 +86,21 @@ QLabel* MergeOutlook::addFact(const char* objectName, const QString& title)
     return label;
 }
 
-void MergeOutlook::examine(const std::optional<MergeRequest>& request)
+void MergeOutlook::wait(const QString& missing)
 {
     m_hopeless = false;
-    if (!request) {
-        m_job.cancel();
-        clearFacts();
-        m_problem->setText(tr("Choose a base, an adapter and an output: what the merge needs is "
-                              "shown here."));
-        m_problem->setPalette(palette());
-        m_problem->setVisible(true);
-        return;
-    }
+    m_job.cancel();
+    clearFacts();
+    setFact(*m_problem, missing, false);
+    m_problem->setVisible(true);
+}
+
+void MergeOutlook::examine(const MergeRequest& request)
+{
+    m_hopeless = false;
     m_job.run([&service = m_service,
-               request = *request](const ProgressCallback&) { return service.examine(request); },
-              [this, request = *request](const MergePreview& preview) {
+               request](const ProgressCallback&) { return service.examine(request); },
+              [this, request](const MergePreview& preview) {
                   showPreview(request, preview);
                   Q_EMIT examined(preview);
                   Q_EMIT settled();

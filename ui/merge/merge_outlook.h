@@ -21,8 +21,10 @@ public:
     /// `service` outlives this.
     explicit MergeOutlook(MergeService& service, QWidget* parent = nullptr);
 
-    /// Looks at this request; a newer one replaces it. Nothing: there is none yet.
-    void examine(const std::optional<MergeRequest>& request);
+    /// Looks at this request; a newer one replaces it.
+    void examine(const MergeRequest& request);
+    /// There is no request yet, for want of this.
+    void wait(const QString& missing);
     /// Whether something is known that would make the merge fail.
     bool isHopeless() const { return m_hopeless; }
 

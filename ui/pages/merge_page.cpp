@@ -2,7 +2,6 @@
 #include "ui/pages/merge_page.h"
 
 #include "core/spec/base/error.h"
-#include "core/spec/inspect/path_kind.h"
 #include "core/spec/run/run_directory.h"
 #include "ui/merge/merge_command.h"
 #include "ui/merge/merge_form.h"
@@ -13,35 +12,17 @@
 #include "ui/widgets/error_banner.h"
 
 #include <QClipboard>
-#include <QDragEnterEvent>
 #include <QGuiApplication>
 #include <QLabel>
-#include <QMimeData>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QScrollArea>
 #include <QTimer>
 #include <QVBoxLayout>
 
-#include <optional>
-
 namespace longlora::ui {
 
 namespace {
-
-/// What a single dropped folder is, of the kinds this page has a field for.
-std::optional<std::filesystem::path> usableDrop(const QMimeData& data)
-{
-    const QList<QUrl> urls = data.urls();
-    if (urls.size() != 1 || !urls.first().isLocalFile()) {
-        return {};
-    }
-    auto path = toPath(urls.first().toLocalFile());
-    const PathKind kind = pathKindOf(path);
-    const bool hasField =
-        kind == PathKind::Adapter || kind == PathKind::Model || kind == PathKind::Run;
-    return hasField ? std::optional(std::move(path)) : std::nullopt;
-}
 
 QString phaseText(const std::string& phase)
 {
@@ -53,16 +34,15 @@ QString phaseText(const std::string& phase)
 
 } // namespace
 
-MergePage::MergePage(MergeService& service, QWidget* parent)
+MergePage::MergePage(MergeService& service, ModelShelf& shelf, QWidget* parent)
     : QWidget(parent)
     , m_service(service)
     , m_banner(new ErrorBanner("mergeProblem", this))
     , m_scroll(named(new QScrollArea(this), "mergeScroll", tr("Merge and export")))
-    , m_form(new MergeForm(this))
+    , m_form(new MergeForm(shelf, this))
     , m_outlook(new MergeOutlook(service, this))
     , m_result(new MergeResult(this))
 {
-    setAcceptDrops(true);
     auto* content = new QWidget(this);
     auto* column = new QVBoxLayout(content);
     column->setContentsMargins(0, 0, 0, 0);
@@ -81,6 +61,7 @@ MergePage::MergePage(MergeService& service, QWidget* parent)
     layout->addWidget(m_scroll, 1);
 
     connect(m_form, &MergeForm::changed, this, &MergePage::examine);
+    connect(m_form, &MergeForm::openRequested, this, &MergePage::openRequested);
     connect(m_outlook, &MergeOutlook::examined, this, [this](const MergePreview& preview) {
         m_form->setExisting(preview.outputExists, preview.existingBytes);
     });
@@ -99,7 +80,7 @@ MergePage::MergePage(MergeService& service, QWidget* parent)
     connect(&m_job, &BackgroundJob::cancelled, this,
             [this] { m_result->clear(tr("Cancelled; nothing was written.")); });
     connect(&m_job, &BackgroundJob::finished, this, &MergePage::examine);
-    updateControls();
+    examine();
 }
 
 QWidget* MergePage::makeActions()
@@ -129,6 +110,7 @@ QWidget* MergePage::makeActions()
 
 void MergePage::setPaths(const QString& base, const QString& adapter)
 {
+    m_banner->clear();
     if (!base.isEmpty()) {
         m_form->setBase(base);
     }
@@ -137,38 +119,17 @@ void MergePage::setPaths(const QString& base, const QString& adapter)
     }
 }
 
-void MergePage::dragEnterEvent(QDragEnterEvent* event)
+void MergePage::clear()
 {
-    // What has no field here is the window's to open.
-    if (!isRunning() && usableDrop(*event->mimeData())) {
-        event->acceptProposedAction();
-    }
+    m_form->setBase({});
+    m_form->setAdapter({});
 }
 
-void MergePage::dropEvent(QDropEvent* event)
+void MergePage::openRun(const std::filesystem::path& folder)
 {
-    if (const auto path = usableDrop(*event->mimeData())) {
-        take(*path);
-        event->acceptProposedAction();
-    }
-}
-
-void MergePage::take(const std::filesystem::path& dropped)
-{
-    m_banner->clear();
-    const QString text = pathText(dropped);
     try {
-        switch (pathKindOf(dropped)) {
-        case PathKind::Run:
-            setPaths(toQString(RunDirectory::open(dropped).readConfig().model),
-                     pathText(dropped / "adapter"));
-            break;
-        case PathKind::Adapter:
-            setPaths({}, text);
-            break;
-        default:
-            setPaths(text, {});
-        }
+        setPaths(toQString(RunDirectory::open(folder).readConfig().model),
+                 pathText(folder / "adapter"));
     } catch (const Error& error) {
         m_banner->show(
             {tr("This run cannot be read"), toQString(error.what()), toQString(error.hint()), {}});
@@ -178,7 +139,8 @@ void MergePage::take(const std::filesystem::path& dropped)
 void MergePage::examine()
 {
     if (!isRunning()) {
-        m_outlook->examine(m_form->isComplete() ? std::optional(m_form->request()) : std::nullopt);
+        m_form->isComplete() ? m_outlook->examine(m_form->request())
+                             : m_outlook->wait(m_form->missing());
     }
     updateControls();
 }

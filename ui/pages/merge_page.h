@@ -19,34 +19,35 @@ class ErrorBanner;
 class MergeForm;
 class MergeOutlook;
 class MergeResult;
+class ModelShelf;
 
-/// Base + adapter -> a model of its own, and the proof that it is the same one. A model, adapter or
-/// run dropped onto the page goes into the field it belongs to.
+/// Base + adapter -> a model of its own, and the proof that it is the same one.
 class MergePage : public QWidget {
     Q_OBJECT
 
 public:
-    /// `service` outlives this.
-    explicit MergePage(MergeService& service, QWidget* parent = nullptr);
+    /// `service` and `shelf` outlive this.
+    MergePage(MergeService& service, ModelShelf& shelf, QWidget* parent = nullptr);
 
     /// Fills the form; an empty path leaves what is there. The output is proposed beside the
     /// adapter.
     void setPaths(const QString& base, const QString& adapter);
+    /// Empties base and adapter.
+    void clear();
+    /// Fills in a run's adapter and its base.
+    void openRun(const std::filesystem::path& folder);
     bool isRunning() const { return m_job.isRunning(); }
 
 Q_SIGNALS:
     void chatRequested(const QString& modelFolder);
     void merged(const QString& modelFolder);
+    /// The user chose a file for the base, which is no model folder yet.
+    void openRequested(const QString& file);
     /// For the status line.
     void notice(const QString& text);
 
-protected:
-    void dragEnterEvent(QDragEnterEvent* event) override;
-    void dropEvent(QDropEvent* event) override;
-
 private:
     QWidget* makeActions();
-    void take(const std::filesystem::path& dropped);
     void examine();
     void start();
     void showProgress(const Progress& progress);
