@@ -78,6 +78,24 @@ TEST(TrainCommand, GoesToTheRunsFolderByDefault)
     EXPECT_TRUE(RunDirectory::holdsRun(folder));
 }
 
+TEST(TrainCommand, ReadsTextWithATokenizerJson)
+{
+    const ScratchFolder scratch;
+    const fs::path model = copyOfModel("llama-mha", scratch / "model");
+    fs::copy_file(golden("tokenizer/tiny-bpe/tokenizer.json"), model / "tokenizer.json");
+    std::string text;
+    for (int line = 0; line < 100; ++line) {
+        text += "Who reads this line, number " + std::to_string(line) + ", reads words.\n";
+    }
+    writeFile(scratch / "book.txt", text);
+    const Outcome outcome = run({"train", "--config", "training/mha-extend-s2/run_config.json",
+                                 "--set", "model=" + model.string(), "--set",
+                                 "data.train=[\"" + (scratch / "book.txt").string() + "\"]",
+                                 "--set", "schedule.steps=1", "--run", scratch / "run", "--json"});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_TRUE(std::isfinite(outcome.json().at("final_loss").get<double>()));
+}
+
 TEST(TrainCommand, DryRunMeasuresAndKeepsNothing)
 {
     const ScratchFolder scratch;

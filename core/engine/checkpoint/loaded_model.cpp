@@ -53,7 +53,8 @@ const Tokenizer& LoadedModel::tokenizer() const
     }
     if (!m_parts->tokenizer) {
         throw DataError("There is no tokenizer in " + m_parts->folder.string(),
-                        "Copy the base model's tokenizer.model and tokenizer_config.json there.");
+                        "Copy the base model's tokenizer.json or tokenizer.model there, with "
+                        "tokenizer_config.json.");
     }
     return *m_parts->tokenizer;
 }

@@ -36,8 +36,10 @@ TrainingData prepareTrainingData(const RunConfig& config, const ModelConfig& mod
 {
     std::unique_ptr<Tokenizer> tokenizer;
     // Rows of ready tokens need none; readDocuments says so where text does.
-    if (std::filesystem::exists(std::filesystem::path(config.model) / "tokenizer.model")) {
-        tokenizer = loadTokenizer(config.model);
+    const std::filesystem::path folder = config.model;
+    if (std::filesystem::exists(folder / "tokenizer.model") ||
+        std::filesystem::exists(folder / "tokenizer.json")) {
+        tokenizer = loadTokenizer(folder);
     }
     TrainingData data;
     data.train = packedRows(config.data.train, config, model, tokenizer.get(), progress);
