@@ -66,8 +66,8 @@ bool ImportPanel::offer(const std::filesystem::path& file, const std::filesystem
     }
     m_request.file = file;
     m_banner->clear();
-    m_text->setText(tr("%1 is a GGUF file. To be trained, merged or asked here it is made into a "
-                       "Hugging Face folder, with the very numbers it holds.")
+    m_text->setText(tr("%1 is a GGUF file. To be trained, merged or asked, it is first made into a "
+                       "Hugging Face folder that holds the very same numbers.")
                         .arg(pathText(file.filename())));
     m_text->setToolTip(pathText(file));
     m_output->setPath(pathText(output));

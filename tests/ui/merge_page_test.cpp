@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The merge page: what is known before a merge, what it offers, and taking it back.
 #include "core/spec/base/atomic_file.h"
+#include "tests/ui/drop.h"
 #include "tests/ui/window_fixture.h"
 #include "ui/merge/merge_command.h"
 #include "ui/merge/progress_estimate.h"
@@ -11,15 +12,14 @@
 #include <QClipboard>
 #include <QComboBox>
 #include <QDoubleSpinBox>
-#include <QDropEvent>
 #include <QGuiApplication>
 #include <QLabel>
 #include <QLineEdit>
-#include <QMimeData>
 #include <QProgressBar>
 #include <QTableView>
 
 using namespace longlora;
+using test::dropOn;
 using test::WindowFixture;
 
 namespace {
@@ -53,22 +53,6 @@ void fillForm(const WindowFixture& f)
     f.click("railMerge");
     type(f, "mergeBase", f.demo() / "model");
     type(f, "mergeAdapter", makeAdapter(f, ""));
-}
-
-/// Whether it was taken, by `target` or by what is around it.
-bool dropOn(QWidget* target, const fs::path& path)
-{
-    QMimeData data;
-    data.setUrls({QUrl::fromLocalFile(ui::pathText(path))});
-    QDragEnterEvent enter({40, 40}, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-    enter.ignore();
-    QCoreApplication::sendEvent(target, &enter);
-    if (!enter.isAccepted()) {
-        return false;
-    }
-    QDropEvent dropped({40, 40}, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QCoreApplication::sendEvent(target, &dropped);
-    return dropped.isAccepted();
 }
 
 bool drop(const WindowFixture& f, const fs::path& path)

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Choosing, dropping and importing models.
 #include "core/spec/base/atomic_file.h"
+#include "tests/ui/drop.h"
 #include "tests/ui/window_fixture.h"
 #include "ui/config/run_draft.h"
 #include "ui/pages/configure_page.h"
 
 #include <QAction>
 #include <QCheckBox>
-#include <QDropEvent>
 #include <QLabel>
 #include <QLineEdit>
-#include <QMimeData>
-#include <QPlainTextEdit>
-#include <QTableView>
 
 using namespace longlora;
 using test::WindowFixture;
@@ -67,31 +64,9 @@ QStringList checkedTargets(const WindowFixture& f)
     return offeredTargets(f, true);
 }
 
-/// As the desktop does it: what accepts the entering drag, `target` or what is around it, gets the
-/// drop.
-void dropOn(QWidget* target, const fs::path& path)
-{
-    QMimeData data;
-    data.setUrls({QUrl::fromLocalFile(ui::pathText(path))});
-    const QPoint middle = target->rect().center();
-    QDragEnterEvent enter(middle, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QApplication::sendEvent(target, &enter);
-    QVERIFY(enter.isAccepted());
-    QDropEvent event(middle, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QApplication::sendEvent(target, &event);
-}
-
 void drop(WindowFixture& f, const fs::path& path)
 {
-    dropOn(f.window.get(), path);
-}
-
-/// A folder that pathKindOf() takes for an adapter.
-fs::path someAdapter(const WindowFixture& f)
-{
-    fs::create_directories(f.folder.path() / "adapter");
-    writeFileAtomically(f.folder.path() / "adapter/adapter_config.json", "{}");
-    return f.folder.path() / "adapter";
+    QVERIFY(test::dropOn(f.window.get(), path));
 }
 
 fs::path copiedModel(const WindowFixture& f, const char* name)
@@ -195,6 +170,17 @@ private Q_SLOTS:
         QTRY_VERIFY(cardText(f).contains(QLatin1String("Qwen3")));
     }
 
+    void aFileInTheModelFieldIsOpenedAsWhatItIs()
+    {
+        WindowFixture f;
+        f.click("railConfigure");
+        auto* field = f.find<QLineEdit>("configureModel");
+        field->setText(ui::pathText(kGolden / "models/qwen3/model.safetensors"));
+        QTest::keyClick(field, Qt::Key_Return);
+        QTRY_VERIFY(cardText(f).contains(QLatin1String("Qwen3")));
+        QCOMPARE(field->text(), ui::pathText(kGolden / "models/qwen3"));
+    }
+
     void recentAndCachedModelsAreListed()
     {
         WindowFixture f;
@@ -218,104 +204,6 @@ private Q_SLOTS:
         qputenv("HF_HUB_CACHE", "/nowhere");
     }
 
-    void whatIsDroppedOnAnyFieldIsOpenedNotTypedIn()
-    {
-        WindowFixture f;
-        const std::pair<const char*, QList<QWidget*>> pages[] = {
-            {"railHome", {f.find("homeTryDemo"), f.find("homeRecentRuns")}},
-            {"railConfigure",
-             {f.find("run_name"), f.find("context.length"), f.find("lora.alpha"),
-              f.find("configurePlanItems"), f.find("configureDataTable")}},
-            {"railMonitor", {f.find("monitorPlots"), f.find("monitorSmoothing")}},
-            {"railChat",
-             {f.find<QPlainTextEdit>("chatInput")->viewport(),
-              f.find<QPlainTextEdit>("chatSystem")->viewport(), f.find("chatSeed")}},
-            {"railRuns", {f.find("runsFilter"), f.find("runsTable")}},
-        };
-        const fs::path adapter = someAdapter(f);
-        for (const auto& [rail, widgets] : pages) {
-            for (QWidget* widget : widgets) {
-                f.find<QLineEdit>("mergeAdapter")->clear();
-                f.click(rail);
-                // A spin box passes drags on to its line edit.
-                auto* inner = widget->findChild<QLineEdit*>();
-                dropOn(inner != nullptr ? inner : widget, adapter);
-                QTRY_COMPARE(f.window->currentPage(), ui::Page::Merge);
-                QCOMPARE(f.find<QLineEdit>("mergeAdapter")->text(), ui::pathText(adapter));
-            }
-        }
-        QVERIFY(f.find<QPlainTextEdit>("chatInput")->toPlainText().isEmpty());
-        QVERIFY(f.find<QLineEdit>("runsFilter")->text().isEmpty());
-    }
-
-    void dataDroppedOnTheDataIsTaken()
-    {
-        WindowFixture f;
-        drop(f, f.demo() / "model");
-        QTRY_COMPARE(f.window->currentPage(), ui::Page::Configure);
-        auto* table = f.find<QTableView>("configureDataTable");
-        dropOn(table, f.demo() / "book.txt");
-        QTRY_COMPARE(table->model()->rowCount(), 1);
-        dropOn(table, kGolden / "models/qwen2");
-        QTRY_VERIFY(cardText(f).contains(QLatin1String("Qwen2")));
-        QCOMPARE(table->model()->rowCount(), 1);
-    }
-
-    void theOpenPageTakesAModelIfItHasAPlaceForOne()
-    {
-        WindowFixture f;
-        const fs::path model = kGolden / "models/tiny-shakespeare";
-        f.click("railChat");
-        drop(f, model);
-        QTRY_COMPARE(f.find<QLineEdit>("chatModel")->text(), ui::pathText(model));
-        QCOMPARE(f.window->currentPage(), ui::Page::Chat);
-        f.fakes.conversion.result = model;
-        f.click("railMerge");
-        drop(f, someGguf(f));
-        QTRY_VERIFY(f.canClick("importStart"));
-        f.click("importStart");
-        QTRY_COMPARE(f.find<QLineEdit>("mergeBase")->text(),
-                     ui::pathText(f.folder.path() / "tiny"));
-        QCOMPARE(f.window->currentPage(), ui::Page::Merge);
-        QCOMPARE(chosenModel(f), std::string());
-        f.click("railRuns");
-        drop(f, model);
-        QTRY_COMPARE(f.window->currentPage(), ui::Page::Configure);
-    }
-
-    void aFileInTheModelFieldIsOpenedAsWhatItIs()
-    {
-        WindowFixture f;
-        f.click("railConfigure");
-        auto* field = f.find<QLineEdit>("configureModel");
-        field->setText(ui::pathText(kGolden / "models/qwen3/model.safetensors"));
-        QTest::keyClick(field, Qt::Key_Return);
-        QTRY_VERIFY(cardText(f).contains(QLatin1String("Qwen3")));
-        QCOMPARE(field->text(), ui::pathText(kGolden / "models/qwen3"));
-    }
-
-    void aMergeUnderWayKeepsItsForm()
-    {
-        WindowFixture f;
-        const fs::path first = someAdapter(f);
-        f.click("railMerge");
-        drop(f, kGolden / "models/qwen2");
-        QTRY_VERIFY(!f.find<QLineEdit>("mergeBase")->text().isEmpty());
-        drop(f, first);
-        QTRY_VERIFY(f.canClick("mergeStart"));
-        f.fakes.merge.stall = true;
-        f.click("mergeStart");
-        QTRY_VERIFY(f.find("mergeProgress")->isVisible());
-        fs::create_directory(f.folder.path() / "other");
-        writeFileAtomically(f.folder.path() / "other/adapter_config.json", "{}");
-        drop(f, f.folder.path() / "other");
-        QTRY_VERIFY(f.find("windowProblem")->isVisible());
-        QCOMPARE(f.find<QLineEdit>("mergeAdapter")->text(), ui::pathText(first));
-        f.fakes.merge.stall = false;
-        f.click("mergeCancel");
-        QTRY_VERIFY(!f.find("mergeProgress")->isVisible());
-    }
-
     void withoutRunsTheHeadingStaysAtTheTop()
     {
         WindowFixture f;
@@ -324,6 +212,15 @@ private Q_SLOTS:
         QVERIFY(none->isVisible());
         QVERIFY2(none->mapTo(f.window.get(), QPoint()).y() < f.window->height() / 3,
                  "below the heading, not in the middle");
+    }
+
+    void aFolderOfACommonNameIsListedWithTheOneAroundIt()
+    {
+        WindowFixture f;
+        f.window->openPath(f.demo() / "model");
+        QTRY_VERIFY(action(f, "configureModelRecent0") != nullptr);
+        QVERIFY(
+            action(f, "configureModelRecent0")->text().startsWith(QLatin1String("demo/model: ")));
     }
 
     void anAdapterFindsItsBase()

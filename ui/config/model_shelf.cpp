@@ -4,9 +4,20 @@
 #include "core/spec/config/huggingface_cache.h"
 #include "ui/text_format.h"
 
+#include <string>
+
 namespace longlora::ui {
 
 namespace {
+
+/// Many a folder is called "model" or "merged": the one around it tells them apart.
+std::string shelfName(const std::filesystem::path& folder)
+{
+    const std::filesystem::path path = folder.lexically_normal();
+    const std::filesystem::path name = path.filename();
+    return name == "model" || name == "merged" ? (path.parent_path().filename() / name).string()
+                                               : name.string();
+}
 
 /// Folders that are gone are no longer at hand.
 std::vector<ModelSummary> summaries(const std::vector<std::filesystem::path>& folders)
@@ -15,7 +26,7 @@ std::vector<ModelSummary> summaries(const std::vector<std::filesystem::path>& fo
     for (const std::filesystem::path& folder : folders) {
         std::error_code ignored;
         if (std::filesystem::is_directory(folder, ignored)) {
-            models.push_back(summarizeModel(folder));
+            models.push_back(summarizeModel(folder, shelfName(folder)));
         }
     }
     return models;

@@ -117,7 +117,7 @@ QWidget* HomePage::makeMachine()
         form->addRow(name, label);
     };
     add(tr("Computes on"), toQString(device.name), "homeDevice");
-    add(tr("Memory"), bytesText(device.memoryBytes), "homeMemory");
+    add(tr("Free memory"), bytesText(device.memoryBytes), "homeMemory");
     add(tr("System"), QSysInfo::prettyProductName(), "homeSystem");
     return box;
 }

@@ -182,8 +182,8 @@ QString S2PatternView::caption() const
     const double length = static_cast<double>(m_length);
     const double share = m_pattern->pairsPerHead() / (length * (length + 1.0) / 2.0);
     QString text =
-        tr("Rows read, columns are read. Groups of %1 tokens; half of the heads are "
-           "shifted by %2. Of the pairs of full attention (grey) %3 are computed.")
+        tr("Each row is a token, coloured where it sees others. Groups of %1 tokens; half of the "
+           "heads are shifted by %2. Of the pairs of full attention (grey) %3 are computed.")
             .arg(countText(m_pattern->group), countText(m_pattern->group / 2), percentText(share));
     if (m_pattern->edge == GroupEdge::Circular) {
         text +=
