@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every control has names, and no two on a page answer to the same key.
 #include "tests/ui/window_fixture.h"
+#include "ui/theme/app_theme.h"
 
 #include <QAbstractItemView>
 #include <QAbstractSlider>
 #include <QAbstractSpinBox>
+#include <QCheckBox>
 #include <QComboBox>
 #include <QLineEdit>
 #include <QMap>
 #include <QMenuBar>
 #include <QPlainTextEdit>
 #include <QScrollBar>
+#include <QSpinBox>
 #include <QStackedWidget>
+
+#include <cmath>
 
 using namespace longlora;
 using test::WindowFixture;
@@ -45,6 +50,35 @@ bool isOwnPart(const QWidget& widget)
             qobject_cast<const QLineEdit*>(widget.parentWidget()) != nullptr ||
             qobject_cast<const QComboBox*>(widget.parentWidget()) != nullptr ||
             widget.parentWidget()->inherits("QTableView"));
+}
+
+/// Relative luminance and contrast of the Web Content Accessibility Guidelines 2.1.
+double luminance(const QColor& colour)
+{
+    const auto linear = [](double part) {
+        return part <= 0.04045 ? part / 12.92 : std::pow((part + 0.055) / 1.055, 2.4);
+    };
+    return 0.2126 * linear(colour.redF()) + 0.7152 * linear(colour.greenF()) +
+           0.0722 * linear(colour.blueF());
+}
+
+double contrast(const QColor& one, const QColor& other)
+{
+    const auto [low, high] = std::minmax({luminance(one), luminance(other)});
+    return (high + 0.05) / (low + 0.05);
+}
+
+/// Of the most visible pixel in the middle row of an empty control, which is its edge.
+double edgeContrast(QWidget& control)
+{
+    control.resize(control.sizeHint());
+    const QImage image = control.grab().toImage();
+    const QColor window = control.palette().color(QPalette::Window);
+    double best = 1.0;
+    for (int x = 0; x < image.width(); ++x) {
+        best = std::max(best, contrast(image.pixelColor(x, image.height() / 2), window));
+    }
+    return best;
 }
 
 } // namespace
@@ -85,6 +119,26 @@ private Q_SLOTS:
         for (auto name = names.cbegin(); name != names.cend(); ++name) {
             QVERIFY2(name.value() == 1, qPrintable(name.key()));
         }
+    }
+
+    void emptyControlsHaveAnEdgeInTheDark()
+    {
+        ui::applyTheme(ui::Theme::Dark);
+        QCheckBox check;
+        QLineEdit line;
+        QSpinBox number;
+        number.setSpecialValueText(QStringLiteral(" "));
+        number.setButtonSymbols(QAbstractSpinBox::NoButtons);
+        QPlainTextEdit text;
+        for (QWidget* control : {static_cast<QWidget*>(&check), static_cast<QWidget*>(&line),
+                                 static_cast<QWidget*>(&number), static_cast<QWidget*>(&text)}) {
+            const double edge = edgeContrast(*control);
+            QVERIFY2(edge >= 3.0,
+                     qPrintable(QStringLiteral("%1: %2 to 1")
+                                    .arg(QLatin1String(control->metaObject()->className()))
+                                    .arg(edge)));
+        }
+        ui::applyTheme(ui::Theme::System);
     }
 
     void mnemonicsDoNotClashOnAPage()

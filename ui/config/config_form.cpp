@@ -64,7 +64,7 @@ void FieldRow::build(QLabel* label)
         line->addWidget(label);
         // Beside an editor of several rows it stands at the first.
         if (m_editor->sizeHint().height() > 2 * label->sizeHint().height()) {
-            label->setMinimumHeight(QCheckBox().sizeHint().height());
+            label->setMinimumHeight(QCheckBox(label->text()).sizeHint().height());
             line->setAlignment(label, Qt::AlignTop);
         }
     }

@@ -2,6 +2,7 @@
 #include "ui/theme/app_theme.h"
 
 #include "ui/plots/plot_theme.h"
+#include "ui/theme/outlined_style.h"
 
 #include <QApplication>
 #include <QPalette>
@@ -71,8 +72,9 @@ Theme themeFromName(const QString& name)
 void applyTheme(Theme theme)
 {
     static const QString kDesktopStyle = QApplication::style()->objectName();
+    const bool isOutlined = qobject_cast<OutlinedStyle*>(QApplication::style()) != nullptr;
     if (theme == Theme::System) {
-        if (QApplication::style()->objectName() != kDesktopStyle) {
+        if (isOutlined || QApplication::style()->objectName() != kDesktopStyle) {
             QApplication::setStyle(kDesktopStyle);
         }
         // What is not set resolves to the desktop's palette; its faint text is often too faint.
@@ -84,7 +86,10 @@ void applyTheme(Theme theme)
         QApplication::setPalette(palette);
         return;
     }
-    if (QApplication::style()->objectName() != QLatin1String("fusion")) {
+    if (theme == Theme::Dark && !isOutlined) {
+        QApplication::setStyle(new OutlinedStyle);
+    } else if (theme == Theme::Light &&
+               (isOutlined || QApplication::style()->objectName() != QLatin1String("fusion"))) {
         QApplication::setStyle(QStringLiteral("Fusion"));
     }
     QApplication::setPalette(makePalette(theme == Theme::Light ? kLight : kDark));

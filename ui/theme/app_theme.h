@@ -11,8 +11,8 @@ enum class Theme { System, Light, Dark };
 QString themeName(Theme theme);
 Theme themeFromName(const QString& name);
 
-/// Light and Dark bring a palette of their own in Qt's Fusion style; System gives back the style
-/// and palette the desktop had chosen when the program started.
+/// Light and Dark bring a palette of their own in Qt's Fusion style, Dark with lighter edges;
+/// System gives back the style and palette the desktop had chosen when the program started.
 void applyTheme(Theme theme);
 
 } // namespace longlora::ui
