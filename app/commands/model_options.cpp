@@ -21,17 +21,6 @@ namespace {
 constexpr std::uintmax_t kTextBytes = std::uintmax_t{1} << 30;
 constexpr std::size_t kIdsBytes = std::size_t{256} << 20;
 
-/// What is stored in fp32 is computed in fp32 everywhere, so that figures compare; the rest as the
-/// device does best.
-ComputePrecision chosenPrecision(const std::string& dtype, const std::filesystem::path& folder)
-{
-    const ComputePrecision asked =
-        enumFromName<ComputePrecision>(dtype).value_or(ComputePrecision::Auto);
-    const bool isFp32 =
-        asked == ComputePrecision::Auto && readModelConfig(folder).storedDtype == "float32";
-    return isFp32 ? ComputePrecision::Fp32 : asked;
-}
-
 } // namespace
 
 void addModelOptions(CLI::App& command, ModelOptions& options)
@@ -52,7 +41,7 @@ LoadedModel loadModel(const ModelOptions& options, const ProgressCallback& progr
     load.model = resolveModelFolder(options.model);
     load.adapter = options.adapter;
     load.device = enumFromName<DeviceKind>(options.device).value_or(DeviceKind::Auto);
-    load.precision = chosenPrecision(options.dtype, load.model);
+    load.precision = enumFromName<ComputePrecision>(options.dtype).value_or(ComputePrecision::Auto);
     return LoadedModel(load, progress);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/infer/chat_session.h"
 #include "core/engine/infer/generator.h"
+#include "core/engine/model/decoder_model.h"
 #include "tests/engine/tiny_shakespeare.h"
 
 #include <gtest/gtest.h>
@@ -189,6 +190,17 @@ TEST(ChatSession, AnswersWithPrefillThenTextThenTheEnd)
     EXPECT_EQ(answered.promptTokens, wanted.promptTokens);
     EXPECT_EQ(answered.newTokens, 30);
     EXPECT_EQ(answered.finishReason, "length");
+}
+
+TEST(ChatSession, ComputesInFp32WhatIsStoredInFp32)
+{
+    // So that the window, `generate` and `evaluate` agree on a model; on a processor that is fast
+    // in bf16 near ties would fall otherwise.
+    LoadOptions options;
+    options.model = tinyShakespeare();
+    EXPECT_EQ(LoadedModel(options).decoder().dtype(), at::kFloat);
+    options.precision = ComputePrecision::Bf16;
+    EXPECT_EQ(LoadedModel(options).decoder().dtype(), at::kBFloat16);
 }
 
 TEST(ChatSession, KeepsTheCacheOfTheCommonBeginning)

@@ -19,12 +19,25 @@ struct LoadedModel::Parts {
     std::exception_ptr tokenizerFailure; ///< of a tokenizer that is there and cannot be read
 };
 
+namespace {
+
+/// What is stored in fp32 is computed in fp32 everywhere, so that figures and answers compare; the
+/// rest as the device does best.
+ComputePrecision chosenPrecision(const LoadOptions& options)
+{
+    const bool isFp32 = options.precision == ComputePrecision::Auto &&
+                        readModelConfig(options.model).storedDtype == "float32";
+    return isFp32 ? ComputePrecision::Fp32 : options.precision;
+}
+
+} // namespace
+
 LoadedModel::LoadedModel(const LoadOptions& options, const ProgressCallback& progress)
     : m_parts(std::make_unique<Parts>())
 {
     m_parts->folder = options.model;
-    m_parts->model =
-        loadBaseModel(options.model, computePlace(options.device, options.precision), progress);
+    m_parts->model = loadBaseModel(
+        options.model, computePlace(options.device, chosenPrecision(options)), progress);
     if (!options.adapter.empty()) {
         attachAdapter(m_parts->model, readAdapter(options.adapter), baseFingerprint(options.model));
     }

@@ -17,7 +17,7 @@ struct LoadOptions {
     std::filesystem::path model;
     std::filesystem::path adapter; ///< empty: none
     DeviceKind device = DeviceKind::Auto;
-    ComputePrecision precision = ComputePrecision::Auto;
+    ComputePrecision precision = ComputePrecision::Auto; ///< auto is fp32 for what is stored so
 };
 
 /// A model ready to be evaluated or asked, with its tokenizer. For those who must not see tensors.

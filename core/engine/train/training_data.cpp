@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/train/training_data.h"
 
+#include "core/engine/checkpoint/model_folder.h"
 #include "core/spec/base/error.h"
 #include "core/spec/config/config_issues.h"
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <iterator>
 #include <memory>
 
@@ -36,10 +36,8 @@ TrainingData prepareTrainingData(const RunConfig& config, const ModelConfig& mod
 {
     std::unique_ptr<Tokenizer> tokenizer;
     // Rows of ready tokens need none; readDocuments says so where text does.
-    const std::filesystem::path folder = config.model;
-    if (std::filesystem::exists(folder / "tokenizer.model") ||
-        std::filesystem::exists(folder / "tokenizer.json")) {
-        tokenizer = loadTokenizer(folder);
+    if (hasTokenizerFiles(config.model)) {
+        tokenizer = loadTokenizer(config.model);
     }
     TrainingData data;
     data.train = packedRows(config.data.train, config, model, tokenizer.get(), progress);
