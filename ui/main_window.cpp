@@ -19,6 +19,7 @@
 #include "ui/tour/tour_panel.h"
 #include "ui/widgets/error_banner.h"
 #include "ui/widgets/file_drop_filter.h"
+#include "ui/widgets/wheel_filter.h"
 
 #include <QApplication>
 #include <QCloseEvent>
@@ -69,6 +70,8 @@ MainWindow::MainWindow(const Services& services, const Environment& environment,
     setAcceptDrops(true);
     setStatusBar(m_status);
 
+    qApp->installEventFilter(new FileDropFilter(this));
+    qApp->installEventFilter(new WheelFilter(this));
     makePages(services);
     auto* right = new QVBoxLayout;
     right->setContentsMargins(0, 0, 0, 0);
@@ -139,7 +142,6 @@ void MainWindow::connectPages()
     connect(m_merge, &MergePage::openRequested, this, open);
     connect(m_chat, &ChatPage::openRequested, this, open);
     connect(m_import, &ImportPanel::imported, this, &MainWindow::openModel);
-    qApp->installEventFilter(new FileDropFilter(this));
     connect(&m_opening, &BackgroundJob::failed, this,
             [this](const QString& why, const QString& hint) {
                 m_banner->show({tr("This cannot be opened here"), why, hint, {}});

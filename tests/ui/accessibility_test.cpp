@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Every control has names, and no two on a page answer to the same key.
+// Every control has names and an edge, none answers to another's key, none takes a passing wheel.
 #include "tests/ui/window_fixture.h"
 #include "ui/theme/app_theme.h"
 
@@ -15,6 +15,7 @@
 #include <QScrollBar>
 #include <QSpinBox>
 #include <QStackedWidget>
+#include <QWheelEvent>
 
 #include <cmath>
 
@@ -81,6 +82,16 @@ double edgeContrast(QWidget& control)
     return best;
 }
 
+/// One notch towards the user. Whether `under` took it, or left it to what is around it.
+bool turnWheel(QWidget* under)
+{
+    const QPointF middle = under->rect().center();
+    QWheelEvent event(middle, under->mapToGlobal(middle), {}, {0, -120}, Qt::NoButton,
+                      Qt::NoModifier, Qt::NoScrollPhase, false);
+    QApplication::sendEvent(under, &event);
+    return event.isAccepted();
+}
+
 } // namespace
 
 class AccessibilityTest : public QObject {
@@ -139,6 +150,24 @@ private Q_SLOTS:
                                     .arg(edge)));
         }
         ui::applyTheme(ui::Theme::System);
+    }
+
+    void aWheelThatScrollsTheFormChangesNothing()
+    {
+        WindowFixture f;
+        f.click("railConfigure");
+        auto* rank = f.find<QSpinBox>("lora.rank");
+        auto* kind = f.find<QComboBox>("attention.kind");
+        f.window->setFocus();
+        for (QWidget* under : {static_cast<QWidget*>(rank), static_cast<QWidget*>(kind)}) {
+            QVERIFY(!turnWheel(under));
+            QCOMPARE(under->focusPolicy(), Qt::StrongFocus);
+        }
+        QCOMPARE(rank->value(), 8);
+        QCOMPARE(kind->currentIndex(), 0);
+        rank->setFocus(Qt::MouseFocusReason);
+        QVERIFY(turnWheel(rank));
+        QVERIFY(rank->value() < 8);
     }
 
     void mnemonicsDoNotClashOnAPage()
