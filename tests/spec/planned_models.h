@@ -24,6 +24,18 @@ inline ModelConfig llama2()
     return model;
 }
 
+/// Llama 2 70B.
+inline ModelConfig llama2Large()
+{
+    ModelConfig model = llama2();
+    model.hiddenSize = 8192;
+    model.intermediateSize = 28672;
+    model.layerCount = 80;
+    model.headCount = 64;
+    model.kvHeadCount = 8;
+    return model;
+}
+
 /// The size of the bundled demo.
 inline ModelConfig tiny()
 {

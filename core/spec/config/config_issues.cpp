@@ -40,6 +40,7 @@ public:
         std::string message =
             fmt::format("{} {} is not available in this version; use {}", field, value, instead);
         error(std::move(field), std::move(message), std::move(suggestion));
+        m_issues.back().isUnavailable = true;
     }
     std::vector<ConfigIssue> take() { return std::move(m_issues); }
 
@@ -236,7 +237,13 @@ void checkResources(const RunConfig& config, IssueList& issues)
     if (config.devices.ranks > 1) {
         issues.unavailable("devices.ranks", fmt::format("{}", config.devices.ranks), "1", "1");
     }
-    if (config.devices.sequenceParallel > 1) {
+    const std::int64_t sharing = config.devices.sequenceParallel;
+    if (sharing > 1 && config.devices.ranks > 1 && config.devices.ranks % sharing != 0) {
+        issues.error("devices.sequence_parallel",
+                     fmt::format("{} devices that share a row do not divide the {} of the run",
+                                 sharing, config.devices.ranks),
+                     "1");
+    } else if (sharing > 1) {
         issues.unavailable("devices.sequence_parallel",
                            fmt::format("{}", config.devices.sequenceParallel), "1", "1");
     }

@@ -17,6 +17,7 @@ struct ConfigIssue {
     Severity severity = Severity::Error;
     std::string message;    ///< names value and limit
     std::string suggestion; ///< a value for `field` as JSON text ("2048"); empty if there is none
+    bool isUnavailable = false; ///< sound, but this version cannot do it
 };
 
 /// Checks a configuration, alone or against the model it names. Never throws; works on what the

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/spec/config/run_config.h"
+
+#include <string>
+
+namespace longlora {
+
+/// The device a plan is made for: one of them, where a run takes several.
+struct DeviceProfile {
+    std::string name; ///< "CPU, 2 threads"
+    DeviceKind kind = DeviceKind::Cpu;
+    double memoryBytes = 0.0; ///< usable by this process
+    /// Resident without a run: program, libraries, and whatever else it holds.
+    double programBytes = 114.0 * 1024.0 * 1024.0;
+    /// Sustained while training, as stepFlops() counts; 0: unknown.
+    double fp32FlopsPerSecond = 0.0;
+    double bf16FlopsPerSecond = 0.0;
+    /// What precision.compute auto means there; never Auto.
+    ComputePrecision autoPrecision = ComputePrecision::Fp32;
+    /// Of the data sheet, without sparsity; 0: unknown.
+    double fp32PeakFlopsPerSecond = 0.0;
+    double bf16PeakFlopsPerSecond = 0.0;
+    double memoryBytesPerSecond = 0.0; ///< of its own memory; 0: unknown
+    double linkBytesPerSecond = 0.0;   ///< sustained to other devices, each way; 0: unknown
+    std::string source; ///< of the figures, and what is assumed; empty: measured here
+
+    /// The speed in that precision; fp64 counts as half of fp32. 0: unknown.
+    double flopsPerSecond(ComputePrecision precision) const;
+    double peakFlopsPerSecond(ComputePrecision precision) const;
+    /// `precision`, or what auto means here.
+    ComputePrecision resolved(ComputePrecision precision) const
+    {
+        return precision == ComputePrecision::Auto ? autoPrecision : precision;
+    }
+};
+
+/// This machine's processor and memory. Reads /proc and the number of cores; makes no benchmark.
+/// What the program itself takes is what is resident at the call: make it before a model is loaded.
+DeviceProfile localCpuProfile();
+
+} // namespace longlora

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/spec/plan/plan_quantities.h"
+
+#include "core/spec/config/config_issues.h"
+#include "core/spec/config/model_weights.h"
+#include "core/spec/plan/loss_chunk.h"
+#include "core/spec/plan/memory_planner.h"
+
+#include <algorithm>
+
+namespace longlora {
+
+namespace {
+
+/// Of the device, what recompute auto plans with: other programs want some too.
+constexpr double kAutoShare = 0.8;
+/// Of the device, what frozen weights may take before they are divided.
+constexpr double kWholeWeightsShare = 0.5;
+
+double elementBytes(ComputePrecision precision)
+{
+    switch (precision) {
+    case ComputePrecision::Bf16:
+        return 2.0;
+    case ComputePrecision::Fp64:
+        return 8.0;
+    case ComputePrecision::Fp32:
+    case ComputePrecision::Auto:
+        break;
+    }
+    return 4.0;
+}
+
+double frozenCount(const ModelConfig& model, const RunConfig& config, const TrainableCount& trained)
+{
+    if (config.method == TrainingMethod::Full) {
+        return 0.0;
+    }
+    // A tied embedding that is trained leaves the frozen original to the head.
+    const std::int64_t replaced = trained.norms + (model.tiedEmbeddings ? 0 : trained.embeddings);
+    return static_cast<double>(model.parameterCount() - replaced);
+}
+
+double linearCount(const ModelConfig& model)
+{
+    std::int64_t numbers = 0;
+    for (const WeightShape& shape : layerWeightShapes(model, 0)) {
+        numbers += isLayerLinear(shape.part) ? shape.count() : 0;
+    }
+    return static_cast<double>(numbers);
+}
+
+PlanSharding shardingOf(const RunConfig& config, const DeviceProfile& device, double frozenBytes)
+{
+    PlanSharding sharding;
+    sharding.ranks = static_cast<double>(std::max<std::int64_t>(1, config.devices.ranks));
+    sharding.sequenceParallel =
+        std::clamp(static_cast<double>(config.devices.sequenceParallel), 1.0, sharding.ranks);
+    sharding.dividesWeights = sharding.ranks > 1.0 && device.memoryBytes > 0.0 &&
+                              frozenBytes > kWholeWeightsShare * device.memoryBytes;
+    return sharding;
+}
+
+/// Alive at the peak of a micro-batch.
+double activationBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
+{
+    return keptBytes(model, q) + std::max(backwardBytes(model, config, q), lossBytes(model, q)) +
+           attentionKernelBytes(model, config, q) + haloBytes(model, config, q);
+}
+
+} // namespace
+
+PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
+                            const DeviceProfile& device)
+{
+    const TrainableCount trained = countTrainable(model, config);
+    PlanQuantities q;
+    q.device = device.kind;
+    q.frozen = frozenCount(model, config, trained);
+    q.layerFrozen = q.frozen > 0.0 ? linearCount(model) : 0.0;
+    q.trained = static_cast<double>(trained.total());
+    q.rows = static_cast<double>(std::max<std::int64_t>(1, config.batch.microBatch));
+    q.length = static_cast<double>(rowLength(model, config));
+    q.compute = elementBytes(device.resolved(config.precision.compute));
+    q.master = std::max(4.0, q.compute);
+    q.program = device.programBytes + (device.kind == DeviceKind::Cuda ? 0.0 : kThreadBytes);
+    q.memory = {{config.memory.recompute}, mlpTileTokens(config)};
+    q.sharding = shardingOf(config, device, q.frozen * q.compute);
+    return q;
+}
+
+double trainedBytes(const PlanQuantities& q)
+{
+    const double copy = q.hasComputeCopy() ? q.trained * q.compute : 0.0;
+    return (q.mastersHere() + q.trained + q.momentsHere()) * q.master + copy;
+}
+
+double windowBytes(const ModelConfig& model, const PlanQuantities& q)
+{
+    constexpr double kBlockQueries = 256.0;
+    const auto window = static_cast<double>(model.slidingWindow);
+    if (window <= 0.0 || q.length <= window) {
+        return 0.0;
+    }
+    const double keys = std::min(q.length, window + kBlockQueries - 1.0);
+    return 3.0 * q.rows * static_cast<double>(model.kvHeadCount) *
+           std::min(kBlockQueries, q.length) * keys * q.master;
+}
+
+double keptBytes(const ModelConfig& model, const PlanQuantities& q)
+{
+    double numbers = 0.0;
+    for (std::int64_t layer = 0; layer < model.layerCount; ++layer) {
+        numbers += keptPerToken(model, q.memory.recomputeOf(static_cast<std::size_t>(layer)));
+    }
+    return numbers * q.tokens() * q.compute;
+}
+
+double backwardBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
+{
+    double kept = 0.0;
+    double most = 0.0;
+    for (std::int64_t layer = 0; layer < model.layerCount; ++layer) {
+        const RecomputeLevel level = q.memory.recomputeOf(static_cast<std::size_t>(layer));
+        kept += keptPerToken(model, level) * q.tokens();
+        most = std::max(most, kept + workedOn(model, config, level, q.memory.mlpTile, q.tokens()));
+    }
+    return (most - kept) * q.compute + windowBytes(model, q);
+}
+
+double lossBytes(const ModelConfig& model, const PlanQuantities& q)
+{
+    const double chunk = std::min(static_cast<double>(kLossChunkTokens), q.tokens());
+    const auto hidden = static_cast<double>(model.hiddenSize);
+    const double numbers =
+        chunk * static_cast<double>(model.vocabularySize) + (2.0 * q.tokens() + chunk) * hidden;
+    return numbers * q.compute;
+}
+
+double attentionKernelBytes(const ModelConfig& model, const RunConfig& config,
+                            const PlanQuantities& q)
+{
+    if (q.device != DeviceKind::Cuda) {
+        return 0.0;
+    }
+    double layers = 1.0; // the one whose backward runs
+    for (std::int64_t layer = 0; layer < model.layerCount; ++layer) {
+        const RecomputeLevel level = q.memory.recomputeOf(static_cast<std::size_t>(layer));
+        layers += level < RecomputeLevel::Full ? 1.0 : 0.0;
+    }
+    const auto heads = static_cast<double>(model.headCount);
+    const double atOnce = config.attention.kind == AttentionKind::S2 ? heads / 2.0 : heads;
+    return 4.0 * q.tokens() * (heads * layers + atOnce * static_cast<double>(model.headDim));
+}
+
+double haloBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
+{
+    if (q.sharding.sequenceParallel <= 1.0 || config.attention.kind != AttentionKind::S2) {
+        return 0.0;
+    }
+    const auto length = static_cast<std::int64_t>(q.length);
+    const double tokens = static_cast<double>(groupSize(config.attention, length)) / 2.0;
+    const auto width = static_cast<double>(model.kvHeadCount * model.headDim);
+    return 2.0 * tokens * width * q.compute * q.rows; // K and V of half the heads, and gradients
+}
+
+double peakOf(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
+{
+    return (q.frozenHere() + q.gathered()) * q.compute + trainedBytes(q) + q.program +
+           activationBytes(model, config, q);
+}
+
+void chooseMemory(const ModelConfig& model, const RunConfig& config, const DeviceProfile& device,
+                  PlanQuantities& q)
+{
+    if (config.memory.recompute == RecomputeLevel::Auto) {
+        q.memory.recompute = {RecomputeLevel::Full};
+        const double rest = peakOf(model, config, q) - keptBytes(model, q);
+        const double numbers = (device.memoryBytes * kAutoShare - rest) / q.compute;
+        q.memory = chooseLayerMemory(model, config, q.tokens(), numbers);
+    }
+}
+
+} // namespace longlora
