@@ -2,55 +2,111 @@
 #include "app/commands/command.h"
 #include "app/commands/console.h"
 #include "app/commands/options.h"
+#include "app/commands/plan_report.h"
 #include "app/commands/run_config_options.h"
 #include "app/device_service.h"
-#include "core/spec/base/units.h"
-#include "core/spec/plan/memory_planner.h"
+#include "app/resource_folder.h"
+#include "core/spec/base/error.h"
+#include "core/spec/config/config_issues.h"
+#include "core/spec/plan/device_table.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 
 namespace longlora::app {
 
 namespace {
 
+constexpr std::int64_t kMostDevices = 4096;
+
 struct PlanOptions {
     RunConfigOptions config;
+    std::string shape;
+    std::string device;
+    std::optional<std::int64_t> devices;
     std::string deviceMemory;
+    bool frontier = false;
 };
 
-void printPlan(Console& console, const MemoryPlan& plan, const DeviceProfile& device)
+/// The shape, if one was named, is the model.
+RunConfigOptions withShape(const PlanOptions& options)
 {
-    for (const PlannedItem& item : plan.items) {
-        console.print(
-            fmt::format("{:>12}  {:<28} {}", formatBytes(item.bytes), item.name, item.formula));
+    RunConfigOptions run = options.config;
+    if (options.shape.empty()) {
+        return run;
     }
-    console.print(fmt::format("{:>12}  peak, of {} on {}: {}", formatBytes(plan.peakBytes),
-                              formatBytes(device.memoryBytes), device.name,
-                              plan.fits ? "fits" : "does not fit"));
-    console.print(
-        fmt::format("{:>12}  parameters are trained", formatCount(plan.trainableParameters)));
-    console.print(
-        fmt::format("{:>12}  is the largest context that fits", formatCount(plan.largestContext)));
-    console.print(fmt::format("{:>12}  per step, about", plan.secondsPerStep > 0.0
-                                                             ? formatDuration(plan.secondsPerStep)
-                                                             : std::string("unknown")));
-    console.print(fmt::format("{:>12}  on disk", formatBytes(plan.diskBytes)));
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(findShapes())) {
+        names.push_back(entry.path().filename().string());
+    }
+    std::ranges::sort(names);
+    if (std::ranges::find(names, options.shape) == names.end()) {
+        throw ConfigError(fmt::format("--shape {} is not known", options.shape),
+                          fmt::format("Known: {}.", fmt::join(names, ", ")));
+    }
+    run.settings.push_back("model=" + (findShapes() / options.shape).string());
+    return run;
+}
+
+/// The device that was asked for; a number of them goes into `config`.
+DeviceProfile chosenDevice(const PlanOptions& options, RunConfig& config)
+{
+    std::optional<std::int64_t> count = options.devices;
+    DeviceProfile device;
+    if (options.device.empty()) {
+        device = measuredCpuProfile();
+    } else {
+        const PlannedDevices planned = parseDevices(options.device);
+        if (planned.countGiven && count && *count != planned.count) {
+            throw ConfigError(fmt::format("--devices {} and --device {} name different numbers",
+                                          *count, options.device));
+        }
+        device = planned.device;
+        count = planned.countGiven ? planned.count : count;
+    }
+    if (!options.deviceMemory.empty()) {
+        device.memoryBytes = parseBytes("--device-memory", options.deviceMemory);
+    }
+    config.devices.ranks = count.value_or(config.devices.ranks);
+    if (device.kind == DeviceKind::Cuda && config.precision.compute == ComputePrecision::Fp64) {
+        throw ConfigError("precision.compute: attention in fp64 is not available on a GPU",
+                          "Suggested: precision.compute=\"fp32\".");
+    }
+    return device;
 }
 
 ExitStatus plan(const PlanOptions& options, Console& console)
 {
-    const RunConfig config = readRunConfig(options.config, RunPurpose::Plan);
-    DeviceProfile device = measuredCpuProfile();
-    if (!options.deviceMemory.empty()) {
-        device.memoryBytes = parseBytes("--device-memory", options.deviceMemory);
+    RunConfig config = readRunConfig(withShape(options), RunPurpose::Plan);
+    const ModelConfig model = readModelConfig(config.model);
+    PlanReport report;
+    report.device = chosenDevice(options, config);
+    requireSound(config, model, RunPurpose::Plan);
+    report.deviceCount = config.devices.ranks;
+    report.plan = planMemory(model, config, report.device);
+    for (const ConfigIssue& issue : validate(config, &model)) {
+        if (issue.isUnavailable) {
+            report.notTrainable.push_back(issue.message);
+        }
     }
-    const MemoryPlan plan = planMemory(readModelConfig(config.model), config, device);
-    printPlan(console, plan, device);
-    console.finish(nlohmann::ordered_json::parse(memoryPlanToJson(plan)).dump());
+    if (!report.plan.fits) {
+        report.alternatives = nearestFits(model, config, report.device);
+    }
+    if (options.frontier) {
+        report.frontier = planFrontier(model, config, report.device);
+    }
+    printPlan(console, report);
+    if (!report.plan.fits) {
+        const DeviceError refusal =
+            planRefusal(report.plan.peakBytes, report.device, report.alternatives);
+        console.note("longlora: " + refusal.describe());
+    }
+    console.finish(planReportJson(report));
     return ExitStatus::Done;
 }
 
@@ -62,10 +118,27 @@ void addPlanCommand(CLI::App& parent, Action& chosen)
     CLI::App* command = addCommand(parent, chosen, "plan", "forecasts memory and time of a run",
                                    [options](Console& console) { return plan(*options, console); });
     addRunConfigOptions(*command, options->config);
+    addText(*command,
+            {"--shape", "NAME", "plan for the bundled shape of a model, such as llama2-7b"},
+            options->shape);
+    std::string names;
+    for (const KnownDevice& known : knownDevices()) {
+        names += std::string(names.empty() ? "" : ", ") + std::string(known.name);
+    }
+    addText(*command,
+            {"--device", "NAME",
+             "a device that need not be here, or several: 8xA100-80; known: " + names +
+                 "; default: this machine's processor"},
+            options->device);
+    addInteger(*command, {"--devices", "N", "number of devices instead of devices.ranks"},
+               options->devices, {1, kMostDevices});
     addText(
         *command,
-        {"--device-memory", "BYTES", "memory of the device, such as 24GiB, instead of this one's"},
+        {"--device-memory", "BYTES", "memory of each device, such as 24GiB, instead of its own"},
         options->deviceMemory);
+    addFlag(*command, "--frontier",
+            "also what fits, and in how many hours, by context and number of devices",
+            options->frontier);
 }
 
 } // namespace longlora::app

@@ -3,10 +3,12 @@
 
 #include "app/commands/config_help.h"
 #include "app/commands/options.h"
+#include "app/resource_folder.h"
 #include "core/spec/base/error.h"
 #include "core/spec/config/config_issues.h"
 #include "core/spec/config/config_json.h"
 #include "core/spec/config/huggingface_cache.h"
+#include "core/spec/config/presets.h"
 
 #include <CLI/CLI.hpp>
 
@@ -23,7 +25,31 @@ std::string absolutePath(const fs::path& path)
     return fs::absolute(path).lexically_normal().string();
 }
 
-/// Throws: ConfigError for the first error that matters to `purpose`.
+/// Before settings.
+RunConfig beginning(const RunConfigOptions& options)
+{
+    if (!options.file.empty() && !options.preset.empty()) {
+        throw ConfigError("--config and --preset both name a configuration",
+                          "Give one of them, and --set for what is to differ.");
+    }
+    if (!options.preset.empty()) {
+        return readPreset(findPresets(), options.preset).config;
+    }
+    return options.file.empty() ? RunConfig() : longlora::readRunConfig(fs::path(options.file));
+}
+
+} // namespace
+
+void addRunConfigOptions(CLI::App& command, RunConfigOptions& options)
+{
+    addText(command, {"--config", "FILE", "run configuration as JSON"}, options.file);
+    addText(command, {"--preset", "NAME", "one of the bundled configurations instead of a file"},
+            options.preset);
+    addTexts(command, {"--set", "KEY=VALUE", "one field over it, such as lora.rank=16"},
+             options.settings);
+    command.footer(runConfigHelp());
+}
+
 void requireSound(const RunConfig& config, const ModelConfig& model, RunPurpose purpose)
 {
     if (purpose == RunPurpose::Train) {
@@ -31,7 +57,9 @@ void requireSound(const RunConfig& config, const ModelConfig& model, RunPurpose 
         return;
     }
     for (const ConfigIssue& issue : validate(config, &model)) {
-        if (issue.severity == Severity::Error && !issue.field.starts_with("data.")) {
+        // Several devices can be planned for before they can be trained on: the plan says so.
+        const bool isForeseen = issue.isUnavailable && issue.field.starts_with("devices.");
+        if (issue.severity == Severity::Error && !issue.field.starts_with("data.") && !isForeseen) {
             throw ConfigError(issue.field + ": " + issue.message,
                               issue.suggestion.empty()
                                   ? ""
@@ -40,24 +68,16 @@ void requireSound(const RunConfig& config, const ModelConfig& model, RunPurpose 
     }
 }
 
-} // namespace
-
-void addRunConfigOptions(CLI::App& command, RunConfigOptions& options)
-{
-    addText(command, {"--config", "FILE", "run configuration as JSON"}, options.file);
-    addTexts(command, {"--set", "KEY=VALUE", "one field over it, such as lora.rank=16"},
-             options.settings);
-    command.footer(runConfigHelp());
-}
-
 RunConfig readRunConfig(const RunConfigOptions& options, RunPurpose purpose)
 {
-    RunConfig config;
-    if (!options.file.empty()) {
-        config = longlora::readRunConfig(fs::path(options.file));
-    }
+    RunConfig config = beginning(options);
+    const std::string shape = options.preset.empty() ? std::string() : config.model;
     for (const std::string& setting : options.settings) {
         applySetting(config, setting);
+    }
+    if (purpose == RunPurpose::Train && !shape.empty() && config.model == shape) {
+        throw ConfigError("model: preset " + options.preset + " names the shape of a model only",
+                          "Name the model to train by --set model=DIR.");
     }
     if (config.model.empty()) {
         throw ConfigError("model: no model is given",

@@ -5,7 +5,10 @@
 #include "app/commands/run_config_options.h"
 #include "app/commands/stop_signals.h"
 #include "app/commands/training_console.h"
+#include "core/engine/tensor/torch_compat.h"
 #include "core/engine/train/training_run.h"
+#include "core/spec/plan/memory_planner.h"
+#include "core/spec/plan/plan_alternatives.h"
 #include "core/spec/run/run_list.h"
 
 #include <CLI/CLI.hpp>
@@ -26,6 +29,7 @@ struct TrainOptions {
     std::string run;
     std::string initialAdapter;
     bool dryRun = false;
+    bool ignorePlan = false;
 };
 
 std::string resultJson(const fs::path& folder, const TrainingResult& result)
@@ -68,6 +72,22 @@ private:
     bool m_keep;
 };
 
+/// Throws: DeviceError for a run that this machine's processor has not the memory for, before
+/// anything of it is read or written.
+void requireFits(const RunConfig& config)
+{
+    const ComputePlace place = computePlace(config.devices.kind, config.precision.compute);
+    if (!place.device.is_cpu()) {
+        return;
+    }
+    const ModelConfig model = readModelConfig(config.model);
+    const DeviceProfile device = localCpuProfile();
+    const MemoryPlan plan = planMemory(model, config, device);
+    if (!plan.fits) {
+        throw planRefusal(plan.peakBytes, device, nearestFits(model, config, device));
+    }
+}
+
 void announceFolder(Console& console, const fs::path& folder)
 {
     if (console.json()) {
@@ -80,6 +100,9 @@ void announceFolder(Console& console, const fs::path& folder)
 ExitStatus train(const TrainOptions& options, Console& console)
 {
     const RunConfig config = readRunConfig(options.config, RunPurpose::Train);
+    if (!options.ignorePlan) {
+        requireFits(config);
+    }
     const fs::path folder = options.run.empty() ? newRunFolder(defaultRunsFolder(), config.runName)
                                                 : fs::absolute(options.run).lexically_normal();
     const ScratchRun scratch(folder, !options.dryRun || !options.run.empty());
@@ -125,6 +148,8 @@ void addTrainCommand(CLI::App& parent, Action& chosen)
     addFlag(*command, "--dry-run",
             "two full-length steps and a checkpoint write, measured, nothing kept",
             options->dryRun);
+    addFlag(*command, "--ignore-plan", "starts although the plan says that memory is too small",
+            options->ignorePlan);
 }
 
 } // namespace longlora::app

@@ -226,6 +226,66 @@ TEST(PlanCommand, ItemsAddUp)
     EXPECT_FALSE(small.at("fits").get<bool>());
 }
 
+TEST(PlanCommand, ForecastsDevicesThatAreNotHere)
+{
+    const Json json =
+        jsonOf({"plan", "--preset", "paper-7b-100k", "--device", "8xA100-80", "--frontier"});
+    EXPECT_EQ(json.at("verdict"), "fits");
+    EXPECT_EQ(json.at("device").at("count"), 8);
+    EXPECT_NE(json.at("device").at("source").get<std::string>().find("data sheet"),
+              std::string::npos);
+    double seconds = 0.0;
+    for (const Json& item : json.at("time_items")) {
+        seconds += item.at("seconds").get<double>();
+    }
+    EXPECT_NEAR(seconds, json.at("seconds_per_step").get<double>(), 1e-6);
+    EXPECT_NEAR(json.at("tokens_per_second").get<double>(), 64 * 100000 / seconds, 1.0);
+    EXPECT_GT(json.at("hfu").get<double>(), json.at("mfu").get<double>());
+    EXPECT_FALSE(json.at("sharding").get<std::string>().empty());
+    EXPECT_GT(json.at("frontier").size(), 30U);
+    // It must not promise what `train` refuses.
+    ASSERT_EQ(json.at("not_trainable").size(), 1U);
+    EXPECT_NE(json.at("not_trainable").at(0).get<std::string>().find("devices.ranks 8"),
+              std::string::npos);
+    const Json one = jsonOf(
+        {"plan", "--shape", "llama2-7b", "--device", "h200", "--set", "context.length=100000"});
+    EXPECT_TRUE(one.at("not_trainable").empty());
+    EXPECT_EQ(one.at("sharding"), "");
+}
+
+TEST(PlanCommand, RefusesWhatCannotBeMeant)
+{
+    const auto refused = [](std::vector<std::string> more, const std::string& said) {
+        std::vector<std::string> arguments{"plan", "--preset", "paper-7b-8k"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        const Outcome outcome = run(arguments);
+        EXPECT_EQ(outcome.status, 2) << outcome.err;
+        EXPECT_NE(outcome.lastErrorLine().find(said), std::string::npos) << outcome.err;
+    };
+    refused({"--device", "A100-81"}, "Did you mean A100-80");
+    refused({"--device", "8xH200", "--devices", "4"}, "different numbers");
+    refused({"--devices", "0"}, "--devices");
+    refused({"--shape", "llama9"}, "Known: llama2-13b");
+    refused({"--config", "training/mha-extend-s2/run_config.json"}, "--preset");
+    refused({"--set", "devices.sequence_parallel=3"}, "do not divide");
+    refused({"--set", "quantization=nf4"}, "not available");
+    refused({"--device", "H200", "--set", "precision.compute=fp64"}, "GPU");
+    EXPECT_EQ(run({"plan", "--preset", "paper-7b-9k"}).status, 2);
+}
+
+TEST(PlanCommand, WhatDoesNotFitComesWithThreeThatDo)
+{
+    const std::vector<std::string> arguments{"plan",     "--preset", "single-80gb-7b-100k",
+                                             "--device", "A6000",    "--json"};
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 0);
+    const Json json = outcome.json();
+    EXPECT_FALSE(json.at("fits").get<bool>());
+    EXPECT_EQ(json.at("alternatives").size(), 3U);
+    EXPECT_NE(outcome.lastErrorLine().find("does not fit"), std::string::npos);
+    EXPECT_NE(outcome.lastErrorLine().find("--set context.length="), std::string::npos);
+}
+
 TEST(SelfCheckCommand, Passes)
 {
     const Json json = jsonOf({"self-check", "--device", "cpu"});

@@ -64,6 +64,42 @@ TEST(TrainCommand, PrintsTheFolderFirstAndKeepsAbsolutePaths)
     EXPECT_EQ(config.at("schedule").at("steps"), 1);
 }
 
+/// The golden run with a shape of 70B parameters: more than any machine of the tests has.
+TEST(TrainCommand, RefusesWhatDoesNotFitBeforeAnythingIsWritten)
+{
+    const ScratchFolder scratch;
+    const fs::path shape = golden("../../resources/shapes/llama2-70b");
+    const std::vector<std::string> arguments{"train",
+                                             "--config",
+                                             "training/mha-extend-s2/run_config.json",
+                                             "--set",
+                                             "model=" + shape.string(),
+                                             "--run",
+                                             scratch / "run"};
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 4) << outcome.err;
+    const std::string said = outcome.lastErrorLine();
+    EXPECT_NE(said.find("The run does not fit: it needs "), std::string::npos) << said;
+    EXPECT_FALSE(fs::exists(scratch / "run"));
+
+    std::vector<std::string> planned = arguments;
+    planned[0] = "plan";
+    planned.resize(planned.size() - 2);
+    EXPECT_EQ(run(planned).lastErrorLine().substr(0, 40), said.substr(0, 40));
+
+    std::vector<std::string> ignoring = arguments;
+    ignoring.push_back("--ignore-plan");
+    EXPECT_EQ(run(ignoring).status, 3) << "then the missing weights are found";
+}
+
+TEST(TrainCommand, PresetNamesNoModelToTrain)
+{
+    const Outcome outcome = run({"train", "--preset", "single-24gb-7b-16k", "--set",
+                                 "data.train=[\"training/mha-extend-s2/train.jsonl\"]"});
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_NE(outcome.lastErrorLine().find("--set model=DIR"), std::string::npos) << outcome.err;
+}
+
 TEST(TrainCommand, GoesToTheRunsFolderByDefault)
 {
     const ScratchFolder scratch;
