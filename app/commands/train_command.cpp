@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/commands/command.h"
 #include "app/commands/console.h"
+#include "app/commands/dry_run.h"
 #include "app/commands/options.h"
 #include "app/commands/run_config_options.h"
 #include "app/commands/stop_signals.h"
 #include "app/commands/training_console.h"
+#include "app/device_service.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/engine/train/training_run.h"
 #include "core/spec/plan/memory_planner.h"
@@ -17,6 +19,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 namespace longlora::app {
 
@@ -32,10 +35,10 @@ struct TrainOptions {
     bool ignorePlan = false;
 };
 
-std::string resultJson(const fs::path& folder, const TrainingResult& result)
+nlohmann::ordered_json resultJson(const fs::path& folder, const TrainingResult& result)
 {
     const RunFinished& finished = result.finished;
-    return nlohmann::ordered_json{
+    return {
         {"run", folder.string()},
         {"outcome", finished.outcome == RunOutcome::Stopped ? "stopped" : "completed"},
         {"steps", finished.steps},
@@ -46,8 +49,7 @@ std::string resultJson(const fs::path& folder, const TrainingResult& result)
         {"peak_bytes", finished.peakBytes},
         {"planned_peak_bytes", finished.plannedPeakBytes},
         {"adapter", finished.adapter.empty() ? "" : (folder / finished.adapter).string()},
-    }
-        .dump();
+    };
 }
 
 /// The folder of a dry run that nobody asked to keep; it goes when this goes.
@@ -88,6 +90,14 @@ void requireFits(const RunConfig& config)
     }
 }
 
+/// With this processor's speed, measured in about a second; of a GPU no time is foretold.
+MemoryPlan forecast(const RunConfig& config)
+{
+    const ComputePlace place = computePlace(config.devices.kind, config.precision.compute);
+    return planMemory(readModelConfig(config.model), config,
+                      place.device.is_cpu() ? measuredCpuProfile() : localCpuProfile());
+}
+
 void announceFolder(Console& console, const fs::path& folder)
 {
     if (console.json()) {
@@ -112,13 +122,23 @@ ExitStatus train(const TrainOptions& options, Console& console)
 
     StopSignals signals;
     TrainingConsole sink(console);
-    const TrainingResult result = runTraining(
-        config, directory, {options.initialAdapter, options.dryRun}, sink, signals.control());
+    std::optional<DryRun> dryRun;
+    if (options.dryRun) {
+        dryRun.emplace(forecast(config), config, sink);
+    }
+    const TrainingResult result =
+        runTraining(config, directory, {options.initialAdapter, options.dryRun},
+                    dryRun ? static_cast<EventSink&>(*dryRun) : sink, signals.control());
     const RunFinished& finished = result.finished;
     if (finished.outcome == RunOutcome::Failed) {
         std::rethrow_exception(result.failure);
     }
-    console.finish(resultJson(folder, result));
+    nlohmann::ordered_json json = resultJson(folder, result);
+    if (dryRun) {
+        dryRun->print(console);
+        json["dry_run"] = nlohmann::ordered_json::parse(dryRun->json());
+    }
+    console.finish(json.dump());
     if (finished.outcome == RunOutcome::Stopped) {
         console.note(finished.message.empty()
                          ? fmt::format("longlora: stopped on request after step {}; {} holds what "

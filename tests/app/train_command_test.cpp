@@ -144,6 +144,13 @@ TEST(TrainCommand, DryRunMeasuresAndKeepsNothing)
     EXPECT_EQ(outcome.json().at("steps"), 2);
     EXPECT_GT(outcome.json().at("peak_bytes").get<double>(), 0.0);
     EXPECT_FALSE(fs::exists(outcome.json().at("run").get<std::string>()));
+    const Json figures = outcome.json().at("dry_run");
+    ASSERT_EQ(figures.size(), 4U);
+    for (const std::size_t known : {0U, 1U, 2U}) {
+        EXPECT_GT(figures.at(known).at("predicted").get<double>(), 0.0) << figures.at(known);
+        EXPECT_GT(figures.at(known).at("measured").get<double>(), 0.0) << figures.at(known);
+    }
+    EXPECT_TRUE(figures.at(3).at("predicted").is_null()) << "a disk's speed is not foretold";
 }
 
 /// A run that goes on until somebody ends it.
