@@ -2,25 +2,21 @@
 #include "ui/config/consequences_panel.h"
 
 #include "ui/config/config_form.h"
-#include "ui/models/plan_items_model.h"
+#include "ui/config/plan_group.h"
 #include "ui/plots/plot_theme.h"
 #include "ui/text_format.h"
 #include "ui/widget_name.h"
-#include "ui/widgets/plan_bar.h"
-#include "ui/widgets/table_style.h"
 
 #include <QFormLayout>
 #include <QGroupBox>
-#include <QHeaderView>
 #include <QLabel>
 #include <QListWidget>
 #include <QPushButton>
 #include <QScrollArea>
 #include <QStyle>
-#include <QTableView>
 #include <QVBoxLayout>
 
-#include <cmath>
+#include <algorithm>
 
 namespace longlora::ui {
 
@@ -40,6 +36,17 @@ QString flopsText(double operations)
         }
     }
     return numberText(operations / 1e6, 3) + QLatin1String(" MFLOP");
+}
+
+/// "; 20,612 tokens/s, HFU 50 %, MFU 40 %".
+QString useText(const StepTime& time)
+{
+    QString text = QLatin1String("; ") + rateText(time.tokensPerSecond());
+    if (time.hardwareUse() > 0.0) {
+        text += ConsequencesPanel::tr(", HFU %1, MFU %2")
+                    .arg(percentText(time.hardwareUse()), percentText(time.modelUse()));
+    }
+    return text;
 }
 
 QLabel* makeValue(const char* objectName, const QString& name, QWidget* parent)
@@ -62,8 +69,9 @@ ConsequencesPanel::ConsequencesPanel(RunDraft& draft, ConfigForm& form, QWidget*
     auto* contentLayout = new QVBoxLayout(content);
     contentLayout->setContentsMargins(0, 0, 0, 0);
     contentLayout->addWidget(makeFigures());
-    contentLayout->addWidget(makePlan(), 1);
+    contentLayout->addWidget(new PlanGroup(draft, form, content));
     contentLayout->addWidget(makeProblems());
+    contentLayout->addStretch();
     auto* scroll = named(new QScrollArea(this), "configureConsequences", tr("Consequences"));
     scroll->setWidget(content);
     scroll->setWidgetResizable(true);
@@ -93,43 +101,29 @@ QWidget* ConsequencesPanel::makeFigures()
     m_largest = makeValue("configureLargestContext", tr("Largest context that fits"), box);
     m_disk = makeValue("configureDisk", tr("Disk needed"), box);
 
+    m_useLargest =
+        named(new QPushButton(tr("&Use"), box), "configureUseLargest", tr("Use this context"));
+    m_useLargest->setToolTip(tr("Takes the largest context that fits into the form"));
+    connect(m_useLargest, &QPushButton::clicked, this, [this] {
+        m_draft.edit([this](RunConfig& config) {
+            config.context.length = m_draft.plan()->largestContext;
+            config.context.factor.reset(); // it follows the length again
+        });
+    });
+
     auto* form = new QFormLayout;
     form->addRow(tr("Per step"), m_tokensPerStep);
     form->addRow(tr("Time"), m_stepTime);
-    form->addRow(tr("Largest context"), m_largest);
+    auto* largest = new QHBoxLayout;
+    largest->addWidget(m_largest, 1);
+    largest->addWidget(m_useLargest);
+    form->addRow(tr("Largest context"), largest);
     form->addRow(tr("Disk"), m_disk);
     form->setVerticalSpacing(3);
     auto* layout = new QVBoxLayout(box);
     layout->addWidget(m_trainable);
     layout->addWidget(m_trainableParts);
     layout->addLayout(form);
-    return box;
-}
-
-QWidget* ConsequencesPanel::makePlan()
-{
-    auto* box = new QGroupBox(tr("Memory plan: %1").arg(toQString(m_draft.device().name)), this);
-    m_bar = named(new PlanBar(box), "configurePlanBar", tr("Memory plan"));
-    m_items = new PlanItemsModel(this);
-    m_table = named(new QTableView(box), "configurePlanItems", tr("Parts of the memory plan"));
-    m_table->setModel(m_items);
-    styleTable(*m_table);
-    m_table->horizontalHeader()->hide();
-    m_table->hideColumn(PlanItemsModel::Formula);
-    m_table->horizontalHeader()->setSectionResizeMode(PlanItemsModel::Name, QHeaderView::Stretch);
-    m_table->horizontalHeader()->setSectionResizeMode(PlanItemsModel::Bytes,
-                                                      QHeaderView::ResizeToContents);
-    m_table->setMinimumHeight(m_table->fontMetrics().height() * 5);
-    m_formula = makeValue("configurePlanFormula", tr("Formula of the selected part"), box);
-    m_formula->setMinimumHeight(m_formula->fontMetrics().height() * 2);
-    m_formula->setAlignment(Qt::AlignTop | Qt::AlignLeft);
-    setFaint(m_formula);
-    connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
-            &ConsequencesPanel::showFormula);
-    auto* layout = new QVBoxLayout(box);
-    layout->addWidget(m_bar);
-    layout->addWidget(m_table, 1);
-    layout->addWidget(m_formula);
     return box;
 }
 
@@ -194,11 +188,13 @@ void ConsequencesPanel::showDraft()
     showProblems();
     const int errors = m_draft.errorCount();
     const bool readable = m_draft.card() && m_draft.card()->isUsable();
-    m_start->setEnabled(errors == 0 && readable && m_obstacle.isEmpty());
+    const bool fits = m_draft.fitsHere();
+    m_start->setEnabled(errors == 0 && readable && fits && m_obstacle.isEmpty());
     m_startNote->setText(errors > 0                 ? tr("Problems to solve first: %1").arg(errors)
                          : m_draft.isReadingModel() ? tr("Reading the model")
                          : !readable                ? tr("Choose a complete model first")
-                                                    : m_obstacle);
+                         : !fits ? tr("The plan does not fit the memory of this machine")
+                                 : m_obstacle);
     m_startNote->setVisible(!m_startNote->text().isEmpty());
 }
 
@@ -212,10 +208,7 @@ void ConsequencesPanel::showFigures()
         for (QLabel* label : {m_largest, m_stepTime, m_tokensPerStep, m_disk}) {
             label->clear();
         }
-        m_bar->setPlan({}, m_draft.device().memoryBytes);
-        m_items->setItems({});
-        m_table->setVisible(false);
-        m_formula->clear();
+        m_useLargest->setEnabled(false);
         return;
     }
     const TrainableCount count = countTrainable(*m_draft.model(), config);
@@ -226,34 +219,27 @@ void ConsequencesPanel::showFigures()
             .arg(countText(count.lora), countText(count.embeddings), countText(count.norms),
                  percentText(static_cast<double>(count.total()) / all),
                  bytesText(plan->trainableBytes)));
-    const std::int64_t rows = config.batch.microBatch * config.batch.accumulation;
+    const std::int64_t rows = config.batch.microBatch * config.batch.accumulation *
+                              std::max<std::int64_t>(1, config.devices.ranks) /
+                              std::max<std::int64_t>(1, config.devices.sequenceParallel);
     m_tokensPerStep->setText(tr("%1 rows x %2 = %3 tokens")
                                  .arg(countText(rows), countText(m_draft.rowTokens()),
                                       countText(rows * m_draft.rowTokens())));
     m_stepTime->setText(
         plan->secondsPerStep > 0.0
             ? tr("about %1 per step, %2 in all")
-                  .arg(durationText(plan->secondsPerStep),
-                       durationText(plan->secondsPerStep *
-                                    static_cast<double>(config.schedule.steps)))
+                      .arg(durationText(plan->secondsPerStep),
+                           durationText(plan->secondsPerStep *
+                                        static_cast<double>(config.schedule.steps))) +
+                  useText(plan->time)
             : tr("known after the first steps; %1 per step").arg(flopsText(plan->flopsPerStep)));
     m_largest->setText(
         plan->largestContext > 0
             ? tr("%1 tokens, all else unchanged").arg(countText(plan->largestContext))
             : tr("none fits, all else unchanged"));
     m_disk->setText(bytesText(plan->diskBytes));
-    m_bar->setPlan(plan->items, m_draft.device().memoryBytes);
-    m_items->setItems(plan->items);
-    m_table->setVisible(true);
-    showFormula();
-}
-
-void ConsequencesPanel::showFormula()
-{
-    const QModelIndex current = m_table->currentIndex();
-    m_formula->setText(current.isValid()
-                           ? current.siblingAtColumn(PlanItemsModel::Formula).data().toString()
-                           : tr("Select a part to see how it is computed."));
+    m_useLargest->setEnabled(plan->largestContext > 1 &&
+                             plan->largestContext != m_draft.rowTokens());
 }
 
 void ConsequencesPanel::showProblems()

@@ -7,13 +7,10 @@ class QFormLayout;
 class QLabel;
 class QListWidget;
 class QPushButton;
-class QTableView;
 
 namespace longlora::ui {
 
 class ConfigForm;
-class PlanBar;
-class PlanItemsModel;
 class RunDraft;
 
 /// What the configuration means: how much is trained, what fits, how long, what is wrong; and the
@@ -33,13 +30,11 @@ Q_SIGNALS:
 
 private:
     QWidget* makeFigures();
-    QWidget* makePlan();
     QWidget* makeProblems();
     QWidget* makeButtons();
     void showDraft();
     void showFigures();
     void showProblems();
-    void showFormula();
 
     RunDraft& m_draft;
     ConfigForm& m_form;
@@ -50,10 +45,7 @@ private:
     QLabel* m_stepTime;
     QLabel* m_tokensPerStep;
     QLabel* m_disk;
-    PlanBar* m_bar;
-    PlanItemsModel* m_items;
-    QTableView* m_table;
-    QLabel* m_formula;
+    QPushButton* m_useLargest;
     QLabel* m_problemTitle;
     QListWidget* m_problems;
     QLabel* m_startNote;

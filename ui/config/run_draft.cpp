@@ -121,9 +121,25 @@ void RunDraft::derive()
     }
     m_issues = validate(m_config, model());
     m_plan.reset();
-    if (model() != nullptr) {
-        m_plan = planMemory(*model(), m_config, m_device);
+    m_alternatives.clear();
+    m_fitsHere = true;
+    if (model() == nullptr) {
+        return;
     }
+    m_plan = planMemory(*model(), m_config, plannedDevice());
+    if (!m_plan->fits) {
+        m_alternatives = nearestFits(*model(), m_config, plannedDevice());
+    }
+    m_fitsHere = m_elsewhere
+                     ? outlinePlan(*model(), m_config, m_device).peakBytes <= m_device.memoryBytes
+                     : m_plan->fits;
+}
+
+void RunDraft::planFor(const std::optional<DeviceProfile>& elsewhere)
+{
+    m_elsewhere = elsewhere;
+    derive();
+    Q_EMIT changed();
 }
 
 void RunDraft::setDevice(const DeviceProfile& device)

@@ -5,6 +5,7 @@
 #include "core/spec/config/run_config.h"
 #include "core/spec/inspect/model_card.h"
 #include "core/spec/plan/memory_planner.h"
+#include "core/spec/plan/plan_alternatives.h"
 #include "ui/background_job.h"
 
 #include <QObject>
@@ -42,9 +43,17 @@ public:
     const std::optional<ModelCard>& card() const { return m_card; }
     bool isReadingModel() const { return m_modelJob.isRunning(); }
     const ModelConfig* model() const;
+    /// This machine.
     const DeviceProfile& device() const { return m_device; }
     void setDevice(const DeviceProfile& device);
+    /// What the plan is for: this machine, or another device that planFor() named.
+    const DeviceProfile& plannedDevice() const { return m_elsewhere ? *m_elsewhere : m_device; }
+    void planFor(const std::optional<DeviceProfile>& elsewhere);
     const std::optional<MemoryPlan>& plan() const { return m_plan; }
+    /// What would fit the planned device, where the run does not.
+    const std::vector<PlanAlternative>& alternatives() const { return m_alternatives; }
+    /// Whether the run fits this machine, wherever the plan is for.
+    bool fitsHere() const { return m_fitsHere; }
     const std::vector<ConfigIssue>& issues() const { return m_issues; }
     int errorCount() const;
     /// Tokens in a row; 0 if not known.
@@ -72,7 +81,10 @@ private:
     std::vector<RunConfig> m_redo;
     std::optional<ModelCard> m_card;
     DeviceProfile m_device;
+    std::optional<DeviceProfile> m_elsewhere;
     std::optional<MemoryPlan> m_plan;
+    std::vector<PlanAlternative> m_alternatives;
+    bool m_fitsHere = true;
     std::vector<ConfigIssue> m_issues;
     std::vector<std::string> m_droppedTargets;
     BackgroundJob m_modelJob;

@@ -4,6 +4,7 @@
 #include "ui/plots/plot_theme.h"
 #include "ui/text_format.h"
 
+#include <QFontMetrics>
 #include <QGuiApplication>
 #include <QPainter>
 #include <QPalette>
@@ -15,9 +16,9 @@ namespace {
 
 QPixmap swatch(int index)
 {
-    constexpr int kSize = 12;
+    const int size = QFontMetrics(QGuiApplication::font()).ascent();
     const PlotTheme theme(QGuiApplication::palette());
-    QPixmap pixmap(kSize, kSize);
+    QPixmap pixmap(size, size);
     pixmap.fill(theme.background);
     QPainter(&pixmap).fillRect(pixmap.rect(), theme.area(index));
     return pixmap;

@@ -51,7 +51,8 @@ Qt::PenStyle PlotTheme::linePattern(int index) const
 
 QBrush PlotTheme::area(int index) const
 {
-    return {series(index), index % 2 == 0 ? Qt::SolidPattern : Qt::Dense2Pattern};
+    const Qt::BrushStyle first = index % 2 == 0 ? Qt::SolidPattern : Qt::Dense2Pattern;
+    return {series(index), index < kSeriesCount ? first : Qt::Dense5Pattern};
 }
 
 void setFaint(QWidget* widget)

@@ -21,7 +21,7 @@ struct PlotTheme {
     QColor series(int index) const;
     /// Solid for the first pass through the colours, dashed for the next.
     Qt::PenStyle linePattern(int index) const;
-    /// The area colour, hatched for every other index.
+    /// The area colour, hatched for every other index, sparsely for the next pass.
     QBrush area(int index) const;
 
     bool isDark;

@@ -115,7 +115,7 @@ void PlanBar::paintEvent(QPaintEvent*)
     const double share = m_memoryBytes > 0.0 ? plannedBytes() / m_memoryBytes : 0.0;
     const QString text =
         m_memoryBytes > 0.0
-            ? tr("%1 planned, %2 of the %3 here")
+            ? tr("%1 planned, %2 of %3")
                   .arg(bytesText(plannedBytes()), percentText(share), bytesText(m_memoryBytes))
             : tr("%1 planned").arg(bytesText(plannedBytes()));
     painter.drawText(caption, Qt::AlignLeft | Qt::AlignTop,
