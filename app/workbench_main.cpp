@@ -6,6 +6,7 @@
 #include "app/device_service.h"
 #include "app/in_process_training.h"
 #include "app/merge_service.h"
+#include "app/resource_folder.h"
 #include "app/version.h"
 #include "core/engine/infer/chat_session.h"
 #include "core/spec/run/run_list.h"
@@ -67,7 +68,8 @@ int main(int argc, char** argv)
     const auto device = app::makeDeviceService();
     const auto conversion = app::makeConversionService();
     const Services services{*training, *chat, *merge, *device, *conversion};
-    const ui::Environment environment{app::findDemoFolder(), defaultRunsFolder(), settings};
+    const ui::Environment environment{app::findDemoFolder(), defaultRunsFolder(), settings,
+                                      readPresets(app::findPresets())};
     ui::MainWindow window(services, environment);
     window.show();
     // Once the window is there and can say what is wrong.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/spec/config/presets.h"
+
 #include <filesystem>
+#include <vector>
 
 class QSettings;
 
@@ -15,6 +18,8 @@ struct Environment {
     std::filesystem::path runsFolder;
     /// Window size, theme, recent folders. Outlives the window.
     QSettings& settings;
+    /// What Home's "New run from preset" offers; none: it is not there.
+    std::vector<Preset> presets = {};
 };
 
 } // namespace longlora::ui

@@ -54,6 +54,7 @@ MainWindow::MainWindow(const Services& services, const Environment& environment,
     , m_demoFolder(environment.demoFolder)
     , m_runsFolder(environment.runsFolder)
     , m_settings(environment.settings)
+    , m_presets(environment.presets)
     , m_live(services.training)
     , m_shelf(new ModelShelf(this))
     , m_runs(new RunTableModel(environment.runsFolder, this))
@@ -99,7 +100,7 @@ MainWindow::~MainWindow() = default;
 
 void MainWindow::makePages(const Services& services)
 {
-    m_home = new HomePage(*m_runs, !m_demoFolder.empty(), m_stack);
+    m_home = new HomePage(*m_runs, !m_demoFolder.empty(), m_presets, m_stack);
     m_configure = new ConfigurePage(services.device, *m_shelf, m_stack);
     m_monitor = new MonitorPage(m_live, m_stack);
     m_merge = new MergePage(services.merge, *m_shelf, m_stack);
@@ -123,6 +124,10 @@ void MainWindow::connectPages()
     });
     connect(m_home, &HomePage::demoRequested, this, &MainWindow::beginTour);
     connect(m_home, &HomePage::newRunRequested, this, [this] { showPage(Page::Configure); });
+    connect(m_home, &HomePage::presetRequested, this, [this](const RunConfig& config) {
+        m_configure->draft().setConfig(config);
+        showPage(Page::Configure);
+    });
     connect(m_home, &HomePage::runRequested, this, &MainWindow::openRun);
     connect(m_runsPage, &RunsPage::openRequested, this, &MainWindow::openRun);
     connect(m_runsPage, &RunsPage::cloneRequested, this, &MainWindow::cloneRun);

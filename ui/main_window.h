@@ -80,6 +80,7 @@ private:
     std::filesystem::path m_demoFolder;
     std::filesystem::path m_runsFolder;
     QSettings& m_settings;
+    std::vector<Preset> m_presets;
     LiveRun m_live;
     Tour m_tour;
     bool m_closeWhenDone = false;

@@ -12,7 +12,9 @@
 #include "ui/text_format.h"
 
 #include <QAbstractButton>
+#include <QAction>
 #include <QApplication>
+#include <QComboBox>
 #include <QCommandLineParser>
 #include <QDir>
 #include <QScrollArea>
@@ -161,6 +163,44 @@ void planWalk(Walk& walk, ui::MainWindow& window, test::FakeServices& fakes)
     walk.picture(QStringLiteral("6-home"));
 }
 
+/// The plan of presets on other devices, what does not fit, and a click on a cell.
+void planPlanWalk(Walk& walk, ui::MainWindow& window)
+{
+    const auto preset = [&walk, &window](const char* name, const char* device) {
+        walk.then([&window, name] {
+            window.showPage(ui::Page::Home);
+            window.findChild<QAction*>(QLatin1String("homePreset-") + QLatin1String(name))
+                ->trigger();
+        });
+        walk.then([&window, device] {
+            auto* devices = window.findChild<QComboBox*>(QStringLiteral("configurePlanDevice"));
+            devices->setCurrentIndex(devices->findText(QLatin1String(device), Qt::MatchContains));
+            scrollForm(window, 0.0);
+        });
+    };
+    const auto consequences = [&walk, &window](double part) {
+        walk.then([&window, part] {
+            QScrollBar* bar =
+                window.findChild<QScrollArea*>(QStringLiteral("configureConsequences"))
+                    ->verticalScrollBar();
+            bar->setValue(static_cast<int>(part * bar->maximum()));
+        });
+    };
+    preset("paper-7b-100k", "A100 80GB");
+    walk.picture(QStringLiteral("9-plan-paper"));
+    consequences(0.5);
+    walk.picture(QStringLiteral("9-plan-paper-middle"));
+    consequences(1.0);
+    walk.picture(QStringLiteral("9-plan-paper-bottom"));
+    preset("single-80gb-7b-100k", "A6000");
+    consequences(0.3);
+    walk.picture(QStringLiteral("9-plan-refused"));
+    walk.click("configureAlternative0");
+    walk.picture(QStringLiteral("9-plan-alternative"));
+    consequences(1.0);
+    walk.picture(QStringLiteral("9-plan-alternative-bottom"));
+}
+
 } // namespace
 
 int main(int argc, char** argv)
@@ -190,7 +230,8 @@ int main(int argc, char** argv)
     test::FakeServices fakes;
 
     ui::MainWindow window(fakes.services(),
-                          {folder.path() / "demo", folder.path() / "runs", settings});
+                          {folder.path() / "demo", folder.path() / "runs", settings,
+                           readPresets(LONGLORA_GOLDEN_DIR "/../../resources/presets")});
     const QStringList size = options.value(QStringLiteral("size")).split(u'x');
     window.resize(size.value(0).toInt(), size.value(1).toInt());
     window.show();
@@ -200,6 +241,7 @@ int main(int argc, char** argv)
     if (options.isSet(QStringLiteral("screenshots"))) {
         QDir().mkpath(options.value(QStringLiteral("screenshots")));
         planWalk(walk, window, fakes);
+        planPlanWalk(walk, window);
         planModelWalk(walk, window, fakes, folder.path(),
                       options.value(QStringLiteral("real")).toStdString());
         walk.start();

@@ -27,12 +27,16 @@ struct WindowFixture {
     }
 
     std::filesystem::path demo() const { return folder.path() / "demo"; }
+    static std::filesystem::path presets()
+    {
+        return LONGLORA_GOLDEN_DIR "/../../resources/presets";
+    }
     std::filesystem::path runs() const { return folder.path() / "runs"; }
 
     void open()
     {
-        window = std::make_unique<ui::MainWindow>(fakes.services(),
-                                                  ui::Environment{demo(), runs(), settings});
+        window = std::make_unique<ui::MainWindow>(
+            fakes.services(), ui::Environment{demo(), runs(), settings, readPresets(presets())});
         window->show();
         QVERIFY(QTest::qWaitForWindowExposed(window.get()));
     }

@@ -13,6 +13,7 @@
 #include <QGroupBox>
 #include <QHeaderView>
 #include <QLabel>
+#include <QMenu>
 #include <QPushButton>
 #include <QSysInfo>
 #include <QTableView>
@@ -43,7 +44,8 @@ QLabel* makeNote(const QString& text, QWidget* parent)
 
 } // namespace
 
-HomePage::HomePage(RunTableModel& runs, bool hasDemo, QWidget* parent)
+HomePage::HomePage(RunTableModel& runs, bool hasDemo, const std::vector<Preset>& presets,
+                   QWidget* parent)
     : QWidget(parent)
     , m_runs(runs)
     , m_table(named(new QTableView(this), "homeRecentRuns", tr("Recent runs")))
@@ -57,7 +59,7 @@ HomePage::HomePage(RunTableModel& runs, bool hasDemo, QWidget* parent)
                                 "it about a long text."),
                              this));
     left->addSpacing(16);
-    left->addWidget(makeStart(hasDemo));
+    left->addWidget(makeStart(hasDemo, presets));
     left->addSpacing(16);
     left->addWidget(makeMachine());
     left->addStretch();
@@ -76,7 +78,26 @@ HomePage::HomePage(RunTableModel& runs, bool hasDemo, QWidget* parent)
     showRuns();
 }
 
-QWidget* HomePage::makeStart(bool hasDemo)
+QPushButton* HomePage::makePresets(const std::vector<Preset>& presets, QWidget* parent)
+{
+    auto* button = named(new QPushButton(tr("New run from &preset"), parent), "homeNewFromPreset",
+                         tr("New run from preset"));
+    auto* menu = new QMenu(button);
+    for (const Preset& preset : presets) {
+        QAction* action = menu->addAction(tr("%1: %2 tokens, devices: %3")
+                                              .arg(toQString(preset.name),
+                                                   countText(preset.config.context.length),
+                                                   countText(preset.config.devices.ranks)));
+        action->setObjectName(toQString("homePreset-" + preset.name));
+        connect(action, &QAction::triggered, this,
+                [this, config = preset.config] { Q_EMIT presetRequested(config); });
+    }
+    button->setMenu(menu);
+    button->setVisible(!presets.empty());
+    return button;
+}
+
+QWidget* HomePage::makeStart(bool hasDemo, const std::vector<Preset>& presets)
 {
     auto* box = new QWidget(this);
     auto* layout = new QVBoxLayout(box);
@@ -102,6 +123,8 @@ QWidget* HomePage::makeStart(bool hasDemo)
     layout->addWidget(makeNote(tr("Choose a model, a length and data; see what fits before it "
                                   "starts."),
                                box));
+    layout->addSpacing(6);
+    layout->addWidget(makePresets(presets, box));
     return box;
 }
 

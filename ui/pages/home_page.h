@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/spec/config/presets.h"
+
 #include <QWidget>
 
 #include <filesystem>
+#include <vector>
 
 class QLabel;
 class QPushButton;
@@ -19,15 +22,18 @@ class HomePage : public QWidget {
 
 public:
     /// `runs` outlives this.
-    HomePage(RunTableModel& runs, bool hasDemo, QWidget* parent = nullptr);
+    HomePage(RunTableModel& runs, bool hasDemo, const std::vector<Preset>& presets,
+             QWidget* parent = nullptr);
 
 Q_SIGNALS:
     void demoRequested();
     void newRunRequested();
+    void presetRequested(const longlora::RunConfig& config);
     void runRequested(const std::filesystem::path& folder);
 
 private:
-    QWidget* makeStart(bool hasDemo);
+    QWidget* makeStart(bool hasDemo, const std::vector<Preset>& presets);
+    QPushButton* makePresets(const std::vector<Preset>& presets, QWidget* parent);
     QWidget* makeMachine();
     QWidget* makeRecent();
     void showRuns();

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The plan beside the form: other devices, what would fit, what fits elsewhere, presets.
+#include "core/spec/plan/device_table.h"
+#include "tests/ui/window_fixture.h"
+#include "ui/config/run_draft.h"
+#include "ui/models/frontier_model.h"
+#include "ui/pages/configure_page.h"
+
+#include <QAbstractItemModelTester>
+#include <QAction>
+#include <QComboBox>
+#include <QLabel>
+#include <QPushButton>
+#include <QSpinBox>
+#include <QTableView>
+
+using namespace longlora;
+using test::WindowFixture;
+
+namespace {
+
+ui::RunDraft& draftOf(const WindowFixture& f)
+{
+    return f.window->findChild<ui::ConfigurePage*>()->draft();
+}
+
+/// Chosen from Home's menu, its shape read.
+void takePreset(const WindowFixture& f, const char* name)
+{
+    f.find<QAction>(name)->trigger();
+    QTRY_VERIFY(draftOf(f).plan().has_value());
+}
+
+void planFor(const WindowFixture& f, const char* product)
+{
+    auto* devices = f.find<QComboBox>("configurePlanDevice");
+    devices->setCurrentIndex(devices->findText(QLatin1String(product)));
+    QVERIFY(devices->currentIndex() > 0);
+}
+
+ui::FrontierModel& frontierOf(const WindowFixture& f)
+{
+    return *qobject_cast<ui::FrontierModel*>(f.find<QTableView>("configureFrontier")->model());
+}
+
+} // namespace
+
+class PlanPanelTest : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void aPresetIsPlannedWithoutAModel()
+    {
+        const WindowFixture f;
+        takePreset(f, "homePreset-paper-7b-100k");
+        QCOMPARE(f.window->currentPage(), ui::Page::Configure);
+        QCOMPARE(f.find<QSpinBox>("context.length")->value(), 100000);
+        QCOMPARE(f.find<QSpinBox>("devices.ranks")->value(), 8);
+        planFor(f, "NVIDIA A100 80GB SXM");
+        QVERIFY(draftOf(f).plan()->fits);
+        const QString source = f.find<QLabel>("configurePlanSource")->text();
+        QVERIFY(source.contains(QLatin1String("data sheet")));
+        QVERIFY(source.contains(QLatin1String("8 devices")));
+        QVERIFY(f.find<QLabel>("configureStepTime")->text().contains(QLatin1String("HFU")));
+        QVERIFY2(!f.find("configureStart")->isEnabled(), "there are no weights");
+    }
+
+    void whatDoesNotFitHasThreeButtonsThatDo()
+    {
+        const WindowFixture f;
+        takePreset(f, "homePreset-single-80gb-7b-100k");
+        planFor(f, "NVIDIA A100 80GB SXM");
+        QVERIFY(!f.find("configureAlternatives")->isVisible());
+        planFor(f, "NVIDIA RTX A6000 48GB");
+        QVERIFY(!draftOf(f).plan()->fits);
+        for (const char* name :
+             {"configureAlternative0", "configureAlternative1", "configureAlternative2"}) {
+            QVERIFY(f.find<QPushButton>(name)->isVisibleTo(f.window.get()));
+            QVERIFY(!f.find<QPushButton>(name)->text().isEmpty());
+        }
+        f.find<QPushButton>("configureAlternative0")->click();
+        QVERIFY(draftOf(f).plan()->fits);
+        QVERIFY(draftOf(f).config().context.length < 100000);
+        QVERIFY(!f.find("configureAlternatives")->isVisible());
+        draftOf(f).undo();
+        QCOMPARE(draftOf(f).config().context.length, 100000);
+    }
+
+    void anotherDeviceCanBeTheAlternative()
+    {
+        const WindowFixture f;
+        takePreset(f, "homePreset-single-24gb-7b-16k");
+        DeviceProfile small = localCpuProfile();
+        small.memoryBytes = 4.0 * 1024 * 1024 * 1024;
+        draftOf(f).setDevice(small);
+        QVERIFY(!draftOf(f).fitsHere());
+        QVERIFY(f.find<QPushButton>("configureAlternative0")
+                    ->text()
+                    .contains(QLatin1String("RTX4090")));
+        f.find<QPushButton>("configureAlternative0")->click();
+        QCOMPARE(f.find<QComboBox>("configurePlanDevice")->currentText(),
+                 QStringLiteral("NVIDIA GeForce RTX 4090 24GB"));
+        QVERIFY(draftOf(f).plan()->fits);
+        QVERIFY2(!draftOf(f).fitsHere(), "this machine is as small as before");
+    }
+
+    void aRunTooLargeForThisMachineCannotStart()
+    {
+        WindowFixture f;
+        f.click("homeTryDemo");
+        QTRY_VERIFY(f.canClick("configureStart"));
+        DeviceProfile small = localCpuProfile();
+        small.memoryBytes = 1024.0 * 1024;
+        draftOf(f).setDevice(small);
+        QVERIFY(!f.find("configureStart")->isEnabled());
+        QVERIFY(f.find<QLabel>("configureStartNote")->text().contains(QLatin1String("memory")));
+    }
+
+    void theLargestContextIsOneClickAway()
+    {
+        const WindowFixture f;
+        takePreset(f, "homePreset-single-48gb-7b-64k");
+        planFor(f, "NVIDIA L40S 48GB");
+        const std::int64_t largest = draftOf(f).plan()->largestContext;
+        f.find<QPushButton>("configureUseLargest")->click();
+        QCOMPARE(draftOf(f).config().context.length, largest);
+        QVERIFY(draftOf(f).plan()->fits);
+        QVERIFY(!f.find("configureUseLargest")->isEnabled());
+    }
+
+    void aCellOfTheFrontierSetsTheForm()
+    {
+        const WindowFixture f;
+        takePreset(f, "homePreset-paper-7b-32k");
+        planFor(f, "NVIDIA H100 80GB SXM");
+        ui::FrontierModel& model = frontierOf(f);
+        const QAbstractItemModelTester tester(
+            &model, QAbstractItemModelTester::FailureReportingMode::Fatal);
+        const QModelIndex own = model.ownCell();
+        QVERIFY(own.isValid());
+        QCOMPARE(model.headerData(own.row(), Qt::Vertical, Qt::DisplayRole).toString(),
+                 QStringLiteral("32,768"));
+        QVERIFY(own.data().toString().startsWith(QLatin1String("fits ")));
+        QVERIFY(own.data(Qt::FontRole).value<QFont>().bold());
+        const QModelIndex other = model.index(own.row() + 1, 2);
+        auto* table = f.find<QTableView>("configureFrontier");
+        table->setCurrentIndex(other);
+        table->setFocus();
+        QTest::keyClick(table, Qt::Key_Return);
+        QCOMPARE(draftOf(f).config().context.length, 65536);
+        QCOMPARE(draftOf(f).config().devices.ranks, 4);
+        QCOMPARE(draftOf(f).config().batch.accumulation, 16); // 64 rows a step as before
+        QCOMPARE(model.ownCell(), model.index(other.row(), other.column()));
+    }
+
+    void wordsTellTheCellsApart()
+    {
+        const WindowFixture f;
+        takePreset(f, "homePreset-paper-70b-32k");
+        planFor(f, "NVIDIA A100 80GB SXM");
+        const ui::FrontierModel& model = frontierOf(f);
+        QCOMPARE(model.index(0, 0).data().toString(), QStringLiteral("no"));
+        QVERIFY(model.index(0, 0)
+                    .data(Qt::AccessibleTextRole)
+                    .toString()
+                    .contains(QLatin1String("4,096 tokens")));
+        QVERIFY(model.index(0, 3).data().toString().contains(QLatin1String(" h")));
+    }
+
+    void devicesThatAreNotTrainedOnYetAreSaid()
+    {
+        const WindowFixture f;
+        takePreset(f, "homePreset-paper-7b-8k");
+        auto* suggestion = f.find<QPushButton>("devices.ranks.suggestion");
+        QVERIFY(suggestion->isVisibleTo(f.window.get()));
+        suggestion->click();
+        QCOMPARE(draftOf(f).config().devices.ranks, 1);
+    }
+
+    void aKeystrokeIsPlannedWithin50Milliseconds()
+    {
+        const WindowFixture f;
+        takePreset(f, "homePreset-paper-70b-32k");
+        planFor(f, "NVIDIA A100 40GB SXM"); // with alternatives
+        auto* length = f.find<QSpinBox>("context.length");
+        QElapsedTimer timer;
+        qint64 best = 1000;
+        for (int i = 0; i < 5; ++i) {
+            timer.start();
+            length->setValue(32768 + 256 * (i + 1));
+            best = std::min(best, timer.elapsed());
+        }
+        qInfo("%lld ms", best);
+        QVERIFY2(best < 50, "plan, alternatives, frontier and the form's other parts");
+    }
+};
+
+QTEST_MAIN(PlanPanelTest)
+#include "plan_panel_test.moc"
