@@ -78,7 +78,9 @@ TEST(RopeFrequencies, DynamicIsUnscaledUpToTheOriginalContext)
 TEST(RopeScaling, DescriptionsAreForPeople)
 {
     RopeScaling rope;
-    EXPECT_EQ(describeRope(rope), "default, theta 10000");
+    EXPECT_EQ(describeRope(rope), "default, theta 10,000");
+    rope.theta = 1234.5;
+    EXPECT_EQ(describeRope(rope), "default, theta 1234.5");
     rope.kind = RopeKind::Linear;
     rope.factor = 4;
     EXPECT_EQ(describeRope(rope), "linear x 4");

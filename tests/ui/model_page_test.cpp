@@ -106,6 +106,22 @@ private Q_SLOTS:
                     .contains(QLatin1String("there is no tokenizer")));
     }
 
+    void theCardTellsWhatAFamilyDoesOtherwise()
+    {
+        WindowFixture f;
+        drop(f, kGolden / "models/gpt-neox");
+        QTRY_VERIFY(cardText(f).contains(QLatin1String("GPT-NeoX")));
+        const QString card = cardText(f);
+        QVERIFY2(card.contains(QLatin1String("theta 10,000: positions are used as they are; on 4 "
+                                             "of the 16 numbers of a head")),
+                 qPrintable(card));
+        QVERIFY2(card.contains(QLatin1String("attention and MLP side by side")), qPrintable(card));
+        drop(f, kGolden / "models/qwen3");
+        QTRY_VERIFY(cardText(f).contains(QLatin1String("Qwen3")));
+        QVERIFY(!cardText(f).contains(QLatin1String("numbers of a head")));
+        QVERIFY(!cardText(f).contains(QLatin1String("side by side")));
+    }
+
     void aBrokenFolderSaysWhatIsMissing()
     {
         WindowFixture f;

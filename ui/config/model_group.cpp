@@ -24,8 +24,21 @@ QString shapeText(const ModelConfig& config)
             ? ModelGroup::tr("%1 heads").arg(countText(config.headCount))
             : ModelGroup::tr("%1 heads over %2 key-value heads")
                   .arg(countText(config.headCount), countText(config.kvHeadCount));
-    return ModelGroup::tr("%1 layers, width %2, %3")
-        .arg(countText(config.layerCount), countText(config.hiddenSize), heads);
+    const QString shape =
+        ModelGroup::tr("%1 layers, width %2, %3")
+            .arg(countText(config.layerCount), countText(config.hiddenSize), heads);
+    return config.parallelResidual ? ModelGroup::tr("%1; attention and MLP side by side").arg(shape)
+                                   : shape;
+}
+
+QString ropeText(const ModelConfig& config)
+{
+    const QString rope = ModelGroup::tr("%1: %2").arg(toQString(describeRope(config.rope)),
+                                                      toQString(explainRope(config.rope)));
+    return config.rotaryDim() < config.headDim
+               ? ModelGroup::tr("%1; on %2 of the %3 numbers of a head")
+                     .arg(rope, countText(config.rotaryDim()), countText(config.headDim))
+               : rope;
 }
 
 QString contextText(const ModelConfig& config)
@@ -78,9 +91,7 @@ QList<std::pair<QString, QString>> linesOf(const ModelCard& card)
                                        countText(parameters))},
         {ModelGroup::tr("Shape"), shapeText(config)},
         {ModelGroup::tr("Context"), contextText(config)},
-        {ModelGroup::tr("Rotary embedding"),
-         ModelGroup::tr("%1: %2").arg(toQString(describeRope(config.rope)),
-                                      toQString(explainRope(config.rope)))},
+        {ModelGroup::tr("Rotary embedding"), ropeText(config)},
         {ModelGroup::tr("Weights"), weightsText(card)},
         {ModelGroup::tr("Tokenizer"), tokenizerText(card)},
         {ModelGroup::tr("Kind"), useText(card)},

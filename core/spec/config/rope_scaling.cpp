@@ -123,7 +123,9 @@ std::string describeRope(const RopeScaling& rope)
 {
     switch (rope.kind) {
     case RopeKind::Default:
-        return fmt::format("default, theta {}", rope.theta);
+        return "default, theta " + (rope.theta == std::floor(rope.theta)
+                                        ? formatCount(static_cast<std::int64_t>(rope.theta))
+                                        : fmt::format("{}", rope.theta));
     case RopeKind::Linear:
         return fmt::format("linear x {}", rope.factor);
     case RopeKind::Dynamic:
