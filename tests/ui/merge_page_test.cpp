@@ -191,6 +191,18 @@ private Q_SLOTS:
         QVERIFY(!f.canClick("mergeStart"));
     }
 
+    void whatHasJustBeenWrittenIsNotAnObstacleByChance()
+    {
+        WindowFixture f;
+        fillForm(f);
+        QTRY_VERIFY(f.canClick("mergeStart"));
+        f.click("mergeStart");
+        QTRY_VERIFY(f.canClick("mergeChat"));
+        QTRY_VERIFY(textOf(f, "mergeObstacle")
+                        .startsWith(QLatin1String("The output has just been written")));
+        QVERIFY(!f.canClick("mergeStart"));
+    }
+
     void anExistingOutputIsReplacedAndComesBack()
     {
         WindowFixture f;

@@ -137,7 +137,10 @@ void MergeOutlook::showPreview(const MergeRequest& request, const MergePreview& 
     setFact(*m_fingerprint, fingerprintText(preview), false);
     setFact(*m_adapter, tr("is in PEFT's form already: %1").arg(pathText(request.adapter)), false);
     const QString problem =
-        isTaken   ? tr("The output exists already. Choose another name, or have it replaced.")
+        isTaken && request.output == m_written
+            ? tr("The output has just been written. To merge again, choose another name, or have "
+                 "it replaced.")
+        : isTaken ? tr("The output exists already. Choose another name, or have it replaced.")
         : isFull  ? tr("There is too little space. Free some, or choose another folder.")
         : isShort ? tr("There is too little memory. Free some, or merge without verification.")
                   : QString();

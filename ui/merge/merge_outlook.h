@@ -6,7 +6,7 @@
 
 #include <QGroupBox>
 
-#include <optional>
+#include <filesystem>
 
 class QLabel;
 
@@ -25,6 +25,8 @@ public:
     void examine(const MergeRequest& request);
     /// There is no request yet, for want of this.
     void wait(const QString& missing);
+    /// This output is of the merge that has just ended: that it exists is no surprise.
+    void setWritten(const std::filesystem::path& output) { m_written = output; }
     /// Whether something is known that would make the merge fail.
     bool isHopeless() const { return m_hopeless; }
 
@@ -49,6 +51,7 @@ private:
     QLabel* m_adapter;
     QLabel* m_problem;
     bool m_hopeless = false;
+    std::filesystem::path m_written;
     BackgroundJob m_job;
 };
 

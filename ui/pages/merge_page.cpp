@@ -67,7 +67,10 @@ MergePage::MergePage(MergeService& service, ModelShelf& shelf, QWidget* parent)
     });
     connect(m_outlook, &MergeOutlook::settled, this, &MergePage::updateControls);
     connect(m_result, &MergeResult::chatRequested, this, &MergePage::chatRequested);
-    connect(m_result, &MergeResult::exchanged, this, &MergePage::examine);
+    connect(m_result, &MergeResult::exchanged, this, [this] {
+        m_outlook->setWritten({});
+        examine();
+    });
     connect(m_result, &MergeResult::failed, this,
             [this](const QString& what, const QString& why, const QString& remedy) {
                 m_banner->show({what, why, remedy, {}});
@@ -158,6 +161,7 @@ void MergePage::start()
                   const ProgressCallback& progress) { return service.merge(request, progress); },
               [this, request](const MergeReport& report) {
                   m_result->showReport(request, report);
+                  m_outlook->setWritten(request.output);
                   QTimer::singleShot(0, this, [this] { m_scroll->ensureWidgetVisible(m_result); });
                   Q_EMIT merged(pathText(request.output));
               });
