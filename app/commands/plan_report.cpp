@@ -23,8 +23,9 @@ std::string percent(double share)
 std::string hours(double value)
 {
     constexpr double kRoundFrom = 100.0;
-    return value < kRoundFrom ? fmt::format("{:.1f} h", value)
-                              : formatCount(static_cast<std::int64_t>(value + 0.5)) + " h";
+    return value < 1.0          ? formatDuration(value * 3600.0)
+           : value < kRoundFrom ? fmt::format("{:.1f} h", value)
+                                : formatCount(static_cast<std::int64_t>(value + 0.5)) + " h";
 }
 
 std::string countedName(const PlanReport& report)
@@ -90,7 +91,7 @@ void printFrontier(Console& console, const PlanReport& report)
 {
     const Frontier& frontier = *report.frontier;
     console.print("");
-    console.print(fmt::format("Context by number of devices ({}), hours per 1,000 steps; tight: "
+    console.print(fmt::format("Context by number of devices ({}), time per 1,000 steps; tight: "
                               "above {:.0f} % of the memory",
                               report.device.name, kRoomyShare * 100.0));
     std::string head = fmt::format("{:>12}", "tokens");

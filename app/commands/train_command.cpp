@@ -6,7 +6,7 @@
 #include "app/commands/run_config_options.h"
 #include "app/commands/stop_signals.h"
 #include "app/commands/training_console.h"
-#include "app/device_service.h"
+#include "app/dry_run_service.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/engine/train/training_run.h"
 #include "core/spec/plan/memory_planner.h"
@@ -90,14 +90,6 @@ void requireFits(const RunConfig& config)
     }
 }
 
-/// With this processor's speed, measured in about a second; of a GPU no time is foretold.
-MemoryPlan forecast(const RunConfig& config)
-{
-    const ComputePlace place = computePlace(config.devices.kind, config.precision.compute);
-    return planMemory(readModelConfig(config.model), config,
-                      place.device.is_cpu() ? measuredCpuProfile() : localCpuProfile());
-}
-
 void announceFolder(Console& console, const fs::path& folder)
 {
     if (console.json()) {
@@ -122,21 +114,20 @@ ExitStatus train(const TrainOptions& options, Console& console)
 
     StopSignals signals;
     TrainingConsole sink(console);
-    std::optional<DryRun> dryRun;
-    if (options.dryRun) {
-        dryRun.emplace(forecast(config), config, sink);
-    }
-    const TrainingResult result =
-        runTraining(config, directory, {options.initialAdapter, options.dryRun},
-                    dryRun ? static_cast<EventSink&>(*dryRun) : sink, signals.control());
+    const std::optional<MemoryPlan> plan =
+        options.dryRun ? std::optional(forecastHere(config)) : std::nullopt;
+    DryRunRecord record(plan.value_or(MemoryPlan()), config);
+    DryRunSink recorded(record, sink);
+    const TrainingResult result = runTraining(
+        config, directory, {options.initialAdapter, options.dryRun}, recorded, signals.control());
     const RunFinished& finished = result.finished;
     if (finished.outcome == RunOutcome::Failed) {
         std::rethrow_exception(result.failure);
     }
     nlohmann::ordered_json json = resultJson(folder, result);
-    if (dryRun) {
-        dryRun->print(console);
-        json["dry_run"] = nlohmann::ordered_json::parse(dryRun->json());
+    if (options.dryRun) {
+        printDryRun(console, record.figures());
+        json["dry_run"] = nlohmann::ordered_json::parse(dryRunJson(record.figures()));
     }
     console.finish(json.dump());
     if (finished.outcome == RunOutcome::Stopped) {
