@@ -4,6 +4,7 @@
 #include "app/conversion_service.h"
 #include "app/demo/demo_folder.h"
 #include "app/device_service.h"
+#include "app/dry_run_service.h"
 #include "app/in_process_training.h"
 #include "app/merge_service.h"
 #include "app/resource_folder.h"
@@ -66,10 +67,11 @@ int main(int argc, char** argv)
     const auto chat = makeChatSession();
     const auto merge = app::makeMergeService();
     const auto device = app::makeDeviceService();
+    const auto dryRun = app::makeDryRunService();
     const auto conversion = app::makeConversionService();
     const Services services{*training, *chat, *merge, *device, *conversion};
     const ui::Environment environment{app::findDemoFolder(), defaultRunsFolder(), settings,
-                                      readPresets(app::findPresets())};
+                                      readPresets(app::findPresets()), dryRun.get()};
     ui::MainWindow window(services, environment);
     window.show();
     // Once the window is there and can say what is wrong.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/spec/config/presets.h"
+#include "core/spec/run/dry_run.h"
 
 #include <filesystem>
 #include <vector>
@@ -20,6 +21,8 @@ struct Environment {
     QSettings& settings;
     /// What Home's "New run from preset" offers; none: it is not there.
     std::vector<Preset> presets = {};
+    /// Tries a run out before it starts; null: that is not offered. Outlives the window.
+    DryRunService* dryRun = nullptr;
 };
 
 } // namespace longlora::ui

@@ -55,6 +55,7 @@ MainWindow::MainWindow(const Services& services, const Environment& environment,
     , m_runsFolder(environment.runsFolder)
     , m_settings(environment.settings)
     , m_presets(environment.presets)
+    , m_dryRun(environment.dryRun)
     , m_live(services.training)
     , m_shelf(new ModelShelf(this))
     , m_runs(new RunTableModel(environment.runsFolder, this))
@@ -101,7 +102,7 @@ MainWindow::~MainWindow() = default;
 void MainWindow::makePages(const Services& services)
 {
     m_home = new HomePage(*m_runs, !m_demoFolder.empty(), m_presets, m_stack);
-    m_configure = new ConfigurePage(services.device, *m_shelf, m_stack);
+    m_configure = new ConfigurePage(services.device, m_dryRun, *m_shelf, m_stack);
     m_monitor = new MonitorPage(m_live, m_stack);
     m_merge = new MergePage(services.merge, *m_shelf, m_stack);
     m_chat = new ChatPage(services.chat, *m_shelf, m_stack);

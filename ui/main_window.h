@@ -81,6 +81,7 @@ private:
     std::filesystem::path m_runsFolder;
     QSettings& m_settings;
     std::vector<Preset> m_presets;
+    DryRunService* m_dryRun;
     LiveRun m_live;
     Tour m_tour;
     bool m_closeWhenDone = false;

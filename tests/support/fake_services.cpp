@@ -197,6 +197,24 @@ std::vector<ChatEvent> FakeChat::drain()
     return {first};
 }
 
+std::vector<DryRunFigure> FakeDryRun::run(const RunConfig&, const ProgressCallback& progress)
+{
+    while (stall) {
+        if (!progress({"dry run", 1, 2, "steps"})) {
+            throw Cancelled{};
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    if (fail) {
+        throw DeviceError("12 GiB are not there", "Take a shorter context.");
+    }
+    using Kind = DryRunFigure::Kind;
+    return {{Kind::PeakMemory, 178 * kMiB, 163 * kMiB},
+            {Kind::StepTime, 2.0, 2.2},
+            {Kind::CheckpointSize, 3.2 * kMiB, 3.3 * kMiB},
+            {Kind::CheckpointTime, 0.0, 0.4}};
+}
+
 DeviceProfile FakeDevice::measure()
 {
     DeviceProfile profile = localCpuProfile();

@@ -3,6 +3,7 @@
 
 #include "core/spec/events/event_file.h"
 #include "core/spec/events/event_queue.h"
+#include "core/spec/run/dry_run.h"
 #include "core/spec/run/services.h"
 
 #include <atomic>
@@ -109,6 +110,15 @@ public:
 };
 
 /// A machine of 100 GFLOP/s.
+/// Foretells and measures at once; or stalls until it is cancelled, or fails.
+class FakeDryRun : public DryRunService {
+public:
+    std::vector<DryRunFigure> run(const RunConfig& config,
+                                  const ProgressCallback& progress) override;
+    std::atomic<bool> stall{false};
+    std::atomic<bool> fail{false};
+};
+
 class FakeDevice : public DeviceService {
 public:
     DeviceProfile measure() override;

@@ -134,6 +134,13 @@ void planWalk(Walk& walk, ui::MainWindow& window, test::FakeServices& fakes)
     walk.picture(QStringLiteral("2-configure-top"));
     walk.then([&window] { scrollForm(window, 0.5); });
     walk.picture(QStringLiteral("2-configure-middle"));
+    walk.click("configureDryRun");
+    walk.then([&window] {
+        window.findChild<QScrollArea*>(QStringLiteral("configureConsequences"))
+            ->ensureWidgetVisible(
+                window.findChild<QWidget*>(QStringLiteral("configureDryRunMeasured3")));
+    });
+    walk.picture(QStringLiteral("2-configure-dry-run"));
     walk.then([&window] { scrollForm(window, 1.0); });
     walk.picture(QStringLiteral("2-configure-bottom"));
     walk.click("configureStart");
@@ -228,10 +235,11 @@ int main(int argc, char** argv)
     QSettings settings(ui::pathText(folder.path() / "settings.ini"), QSettings::IniFormat);
     settings.setValue(QLatin1String("theme"), options.value(QStringLiteral("theme")));
     test::FakeServices fakes;
+    test::FakeDryRun dryRun;
 
     ui::MainWindow window(fakes.services(),
                           {folder.path() / "demo", folder.path() / "runs", settings,
-                           readPresets(LONGLORA_GOLDEN_DIR "/../../resources/presets")});
+                           readPresets(LONGLORA_GOLDEN_DIR "/../../resources/presets"), &dryRun});
     const QStringList size = options.value(QStringLiteral("size")).split(u'x');
     window.resize(size.value(0).toInt(), size.value(1).toInt());
     window.show();

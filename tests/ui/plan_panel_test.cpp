@@ -5,6 +5,7 @@
 #include "ui/config/run_draft.h"
 #include "ui/models/frontier_model.h"
 #include "ui/pages/configure_page.h"
+#include "ui/widgets/error_banner.h"
 
 #include <QAbstractItemModelTester>
 #include <QAction>
@@ -175,6 +176,46 @@ private Q_SLOTS:
         QVERIFY(suggestion->isVisibleTo(f.window.get()));
         suggestion->click();
         QCOMPARE(draftOf(f).config().devices.ranks, 1);
+    }
+
+    void aDryRunStandsBesideThePlan()
+    {
+        WindowFixture f;
+        f.click("homeTryDemo");
+        QTRY_VERIFY(f.canClick("configureStart"));
+        auto* button = f.find<QPushButton>("configureDryRun");
+        QVERIFY(button->isEnabled());
+        button->click();
+        auto* measured = f.find<QLabel>("configureDryRunMeasured0");
+        QTRY_COMPARE(measured->text(), QStringLiteral("163 MiB (8.4 % less)"));
+        QCOMPARE(f.find<QLabel>("configureDryRunPredicted0")->text(), QStringLiteral("178 MiB"));
+        QCOMPARE(f.find<QLabel>("configureDryRunMeasured1")->text(),
+                 QStringLiteral("2.2 s (10 % more)"));
+        QTRY_VERIFY(f.canClick("configureStart"));
+        f.find<QSpinBox>("lora.rank")->setValue(4);
+        QVERIFY(f.find<QLabel>("configureDryRunStatus")
+                    ->text()
+                    .contains(QLatin1String("before the last changes")));
+    }
+
+    void aDryRunIsCancelledAndFailsWithWords()
+    {
+        WindowFixture f;
+        f.click("homeTryDemo");
+        QTRY_VERIFY(f.canClick("configureStart"));
+        f.dryRun.stall = true;
+        auto* button = f.find<QPushButton>("configureDryRun");
+        button->click();
+        QVERIFY2(!f.find("configureStart")->isEnabled(), "one at a time");
+        button->click();
+        QTRY_VERIFY(f.canClick("configureStart"));
+        QVERIFY(!f.find("configureDryRunMeasured0")->isVisibleTo(f.window.get()));
+        f.dryRun.stall = false;
+        f.dryRun.fail = true;
+        button->click();
+        auto* problem = f.find<ui::ErrorBanner>("configureDryRunProblem");
+        QTRY_VERIFY(problem->isVisibleTo(f.window.get()));
+        QVERIFY(problem->text().contains(QLatin1String("12 GiB are not there")));
     }
 
     void aKeystrokeIsPlannedWithin50Milliseconds()

@@ -16,6 +16,7 @@ namespace longlora::test {
 struct WindowFixture {
     TemporaryFolder folder;
     FakeServices fakes;
+    FakeDryRun dryRun;
     QSettings settings;
     std::unique_ptr<ui::MainWindow> window;
 
@@ -36,7 +37,8 @@ struct WindowFixture {
     void open()
     {
         window = std::make_unique<ui::MainWindow>(
-            fakes.services(), ui::Environment{demo(), runs(), settings, readPresets(presets())});
+            fakes.services(),
+            ui::Environment{demo(), runs(), settings, readPresets(presets()), &dryRun});
         window->show();
         QVERIFY(QTest::qWaitForWindowExposed(window.get()));
     }

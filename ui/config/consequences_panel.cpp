@@ -2,6 +2,7 @@
 #include "ui/config/consequences_panel.h"
 
 #include "ui/config/config_form.h"
+#include "ui/config/dry_run_panel.h"
 #include "ui/config/plan_group.h"
 #include "ui/plots/plot_theme.h"
 #include "ui/text_format.h"
@@ -59,7 +60,8 @@ QLabel* makeValue(const char* objectName, const QString& name, QWidget* parent)
 
 } // namespace
 
-ConsequencesPanel::ConsequencesPanel(RunDraft& draft, ConfigForm& form, QWidget* parent)
+ConsequencesPanel::ConsequencesPanel(RunDraft& draft, ConfigForm& form, DryRunService* dryRun,
+                                     QWidget* parent)
     : QWidget(parent)
     , m_draft(draft)
     , m_form(form)
@@ -70,6 +72,11 @@ ConsequencesPanel::ConsequencesPanel(RunDraft& draft, ConfigForm& form, QWidget*
     contentLayout->setContentsMargins(0, 0, 0, 0);
     contentLayout->addWidget(makeFigures());
     contentLayout->addWidget(new PlanGroup(draft, form, content));
+    if (dryRun != nullptr) {
+        m_dryRun = new DryRunPanel(draft, *dryRun, content);
+        connect(m_dryRun, &DryRunPanel::runningChanged, this, &ConsequencesPanel::showDraft);
+        contentLayout->addWidget(m_dryRun);
+    }
     contentLayout->addWidget(makeProblems());
     contentLayout->addStretch();
     auto* scroll = named(new QScrollArea(this), "configureConsequences", tr("Consequences"));
@@ -189,11 +196,17 @@ void ConsequencesPanel::showDraft()
     const int errors = m_draft.errorCount();
     const bool readable = m_draft.card() && m_draft.card()->isUsable();
     const bool fits = m_draft.fitsHere();
-    m_start->setEnabled(errors == 0 && readable && fits && m_obstacle.isEmpty());
+    const bool possible = errors == 0 && readable && fits && m_obstacle.isEmpty();
+    const bool tries = m_dryRun != nullptr && m_dryRun->isRunning();
+    m_start->setEnabled(possible && !tries);
+    if (m_dryRun != nullptr) {
+        m_dryRun->setPossible(possible);
+    }
     m_startNote->setText(errors > 0                 ? tr("Problems to solve first: %1").arg(errors)
                          : m_draft.isReadingModel() ? tr("Reading the model")
                          : !readable                ? tr("Choose a complete model first")
                          : !fits ? tr("The plan does not fit the memory of this machine")
+                         : tries ? tr("The dry run is under way")
                                  : m_obstacle);
     m_startNote->setVisible(!m_startNote->text().isEmpty());
 }

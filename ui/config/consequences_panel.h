@@ -8,10 +8,15 @@ class QLabel;
 class QListWidget;
 class QPushButton;
 
+namespace longlora {
+class DryRunService;
+} // namespace longlora
+
 namespace longlora::ui {
 
 class ConfigForm;
 class RunDraft;
+class DryRunPanel;
 
 /// What the configuration means: how much is trained, what fits, how long, what is wrong; and the
 /// two buttons that use it. `draft` and `form` outlive it.
@@ -19,7 +24,9 @@ class ConsequencesPanel : public QWidget {
     Q_OBJECT
 
 public:
-    ConsequencesPanel(RunDraft& draft, ConfigForm& form, QWidget* parent = nullptr);
+    /// `dryRun` null: none is offered; else it outlives this.
+    ConsequencesPanel(RunDraft& draft, ConfigForm& form, DryRunService* dryRun,
+                      QWidget* parent = nullptr);
 
     /// Why a run cannot be started now although the configuration is fine; empty: it can.
     void setObstacle(const QString& obstacle);
@@ -50,6 +57,7 @@ private:
     QListWidget* m_problems;
     QLabel* m_startNote;
     QPushButton* m_start;
+    DryRunPanel* m_dryRun = nullptr;
 };
 
 } // namespace longlora::ui

@@ -21,11 +21,12 @@
 
 namespace longlora::ui {
 
-ConfigurePage::ConfigurePage(DeviceService& device, ModelShelf& shelf, QWidget* parent)
+ConfigurePage::ConfigurePage(DeviceService& device, DryRunService* dryRun, ModelShelf& shelf,
+                             QWidget* parent)
     : QWidget(parent)
     , m_shelf(shelf)
     , m_form(new ConfigForm(m_draft, this))
-    , m_consequences(new ConsequencesPanel(m_draft, *m_form, this))
+    , m_consequences(new ConsequencesPanel(m_draft, *m_form, dryRun, this))
     , m_scroll(named(new QScrollArea(this), "configureForm", tr("Options of the run")))
     , m_splitter(named(new QSplitter(this), "configureSplitter", tr("Form and consequences")))
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/spec/run/dry_run.h"
 #include "core/spec/run/services.h"
 #include "ui/config/run_draft.h"
 
@@ -22,7 +23,9 @@ class ConfigurePage : public QWidget {
 
 public:
     /// `device` is measured once, in the background; both outlive the page.
-    ConfigurePage(DeviceService& device, ModelShelf& shelf, QWidget* parent = nullptr);
+    /// `dryRun` may be null.
+    ConfigurePage(DeviceService& device, DryRunService* dryRun, ModelShelf& shelf,
+                  QWidget* parent = nullptr);
 
     RunDraft& draft() { return m_draft; }
     QSplitter& splitter() { return *m_splitter; }
