@@ -232,7 +232,7 @@ void PlanGroup::showAlternatives()
             parts << settingText(setting);
         }
         if (!alternatives[i].device.empty()) {
-            parts.prepend(tr("plan for %1").arg(toQString(alternatives[i].device)));
+            parts.prepend(tr("Plan for %1").arg(toQString(alternatives[i].device)));
         }
         m_alternative[i]->setText(tr("%1 (%2)").arg(parts.join(QLatin1String(", ")),
                                                     bytesText(alternatives[i].peakBytes)));
@@ -252,7 +252,7 @@ void PlanGroup::showFrontier()
         planFrontier(*m_draft.model(), m_draft.config(), m_draft.plannedDevice()),
         m_draft.rowTokens(), m_draft.config().devices.ranks);
     m_frontierTitle->setText(
-        tr("Tokens by number of devices; hours per 1,000 steps; tight: above %1 of the memory")
+        tr("Tokens by number of devices; time per 1,000 steps; tight: above %1 of the memory")
             .arg(percentText(kRoomyShare)));
     fitHeight(*m_frontierTable);
 }

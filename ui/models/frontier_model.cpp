@@ -33,7 +33,11 @@ QColor verdictColour(PlanVerdict verdict)
 
 QString hoursText(double hours)
 {
-    return FrontierModel::tr("%1 h").arg(numberText(hours, 3));
+    // One unit, so that a cell holds it in large text too.
+    const double minutes = hours * 60.0;
+    return minutes < 1.0  ? durationText(minutes * 60.0)
+           : minutes < 60 ? FrontierModel::tr("%1 min").arg(numberText(minutes, 2))
+                          : FrontierModel::tr("%1 h").arg(numberText(hours, 3));
 }
 
 } // namespace

@@ -7,8 +7,8 @@
 
 namespace longlora::ui {
 
-/// Contexts down, numbers of devices across; each cell says whether such a run fits and how many
-/// hours 1,000 steps take, in words, figures and colour. The run's own cell is bold.
+/// Contexts down, numbers of devices across; each cell says whether such a run fits and how long
+/// 1,000 steps take, in words, figures and colour. The run's own cell is bold.
 class FrontierModel : public QAbstractTableModel {
     Q_OBJECT
 

@@ -124,7 +124,14 @@ QWidget* HomePage::makeStart(bool hasDemo, const std::vector<Preset>& presets)
                                   "starts."),
                                box));
     layout->addSpacing(6);
-    layout->addWidget(makePresets(presets, box));
+    QPushButton* preset = makePresets(presets, box);
+    preset->setMinimumHeight(create->minimumHeight());
+    layout->addWidget(preset);
+    if (!presets.empty()) {
+        layout->addWidget(makeNote(tr("The paper's runs, and runs for one card of 24, 48 or 80 GB, "
+                                      "planned before anything is downloaded."),
+                                   box));
+    }
     return box;
 }
 
