@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every control has names and an edge, none answers to another's key, none takes a passing wheel.
+#include "core/spec/base/atomic_file.h"
 #include "tests/ui/window_fixture.h"
 #include "ui/theme/app_theme.h"
 
@@ -8,10 +9,12 @@
 #include <QAbstractSpinBox>
 #include <QCheckBox>
 #include <QComboBox>
+#include <QLabel>
 #include <QLineEdit>
 #include <QMap>
 #include <QMenuBar>
 #include <QPlainTextEdit>
+#include <QScrollArea>
 #include <QScrollBar>
 #include <QSpinBox>
 #include <QStackedWidget>
@@ -92,6 +95,25 @@ bool turnWheel(QWidget* under)
     return event.isAccepted();
 }
 
+/// Wrapped text that has not all its lines, or an area that cannot scroll to its right end; empty:
+/// there is none.
+QString cutText(const WindowFixture& f)
+{
+    for (const QLabel* label : f.window->findChildren<QLabel*>()) {
+        if (label->isVisible() && label->wordWrap() && !label->text().isEmpty() &&
+            label->height() < label->heightForWidth(label->width())) {
+            return label->text();
+        }
+    }
+    for (const QScrollArea* area : f.window->findChildren<QScrollArea*>()) {
+        if (area->isVisible() && area->horizontalScrollBarPolicy() == Qt::ScrollBarAlwaysOff &&
+            area->widget()->width() > area->viewport()->width()) {
+            return area->objectName();
+        }
+    }
+    return {};
+}
+
 } // namespace
 
 class AccessibilityTest : public QObject {
@@ -129,6 +151,22 @@ private Q_SLOTS:
         }
         for (auto name = names.cbegin(); name != names.cend(); ++name) {
             QVERIFY2(name.value() == 1, qPrintable(name.key()));
+        }
+    }
+
+    void wrappedTextIsNotCutInASmallWindow()
+    {
+        WindowFixture f;
+        f.window->resize(960, 560);
+        writeFileAtomically(f.folder.path() / "tiny.gguf", "GGUF and more");
+        f.window->openPath(f.demo() / "model");
+        QTRY_VERIFY(f.canClick("configureCopyCommand") &&
+                    f.window->currentPage() == ui::Page::Configure);
+        f.window->openPath(f.folder.path() / "tiny.gguf");
+        QTRY_VERIFY(f.find("importPanel")->isVisible());
+        for (int page = 0; page < ui::kPageCount; ++page) {
+            f.window->showPage(static_cast<ui::Page>(page));
+            QTRY_COMPARE(cutText(f), QString());
         }
     }
 

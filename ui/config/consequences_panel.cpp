@@ -7,14 +7,13 @@
 #include "ui/plots/plot_theme.h"
 #include "ui/text_format.h"
 #include "ui/widget_name.h"
+#include "ui/widgets/column_scroll.h"
 
 #include <QFormLayout>
 #include <QGroupBox>
 #include <QLabel>
 #include <QListWidget>
 #include <QPushButton>
-#include <QScrollArea>
-#include <QStyle>
 #include <QVBoxLayout>
 
 #include <algorithm>
@@ -79,15 +78,10 @@ ConsequencesPanel::ConsequencesPanel(RunDraft& draft, ConfigForm& form, DryRunSe
     }
     contentLayout->addWidget(makeProblems());
     contentLayout->addStretch();
-    auto* scroll = named(new QScrollArea(this), "configureConsequences", tr("Consequences"));
-    scroll->setWidget(content);
-    scroll->setWidgetResizable(true);
-    scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    scroll->setMinimumWidth(content->minimumSizeHint().width());
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(10, 0, 0, 0);
-    layout->addWidget(scroll, 1);
+    layout->addWidget(
+        named(new ColumnScroll(content, this), "configureConsequences", tr("Consequences")), 1);
     layout->addWidget(makeButtons());
     connect(&draft, &RunDraft::changed, this, &ConsequencesPanel::showDraft);
     showDraft();
@@ -106,6 +100,8 @@ QWidget* ConsequencesPanel::makeFigures()
     m_tokensPerStep = makeValue("configureTokensPerStep", tr("Tokens per step"), box);
     m_stepTime = makeValue("configureStepTime", tr("Time"), box);
     m_largest = makeValue("configureLargestContext", tr("Largest context that fits"), box);
+    m_largest->setWordWrap(false); // a row with a button has one line
+    m_largest->setToolTip(tr("With everything else as it is"));
     m_disk = makeValue("configureDisk", tr("Disk needed"), box);
 
     m_useLargest =
@@ -246,10 +242,9 @@ void ConsequencesPanel::showFigures()
                                         static_cast<double>(config.schedule.steps))) +
                   useText(plan->time)
             : tr("known after the first steps; %1 per step").arg(flopsText(plan->flopsPerStep)));
-    m_largest->setText(
-        plan->largestContext > 0
-            ? tr("%1 tokens, all else unchanged").arg(countText(plan->largestContext))
-            : tr("none fits, all else unchanged"));
+    m_largest->setText(plan->largestContext > 0
+                           ? tr("%1 tokens").arg(countText(plan->largestContext))
+                           : tr("none fits"));
     m_disk->setText(bytesText(plan->diskBytes));
     m_useLargest->setEnabled(plan->largestContext > 1 &&
                              plan->largestContext != m_draft.rowTokens());

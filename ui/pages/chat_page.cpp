@@ -9,13 +9,13 @@
 #include "ui/plots/plot_theme.h"
 #include "ui/text_format.h"
 #include "ui/widget_name.h"
+#include "ui/widgets/column_scroll.h"
 #include "ui/widgets/error_banner.h"
 
 #include <QGroupBox>
 #include <QLabel>
 #include <QPlainTextEdit>
 #include <QPushButton>
-#include <QScrollArea>
 #include <QSplitter>
 #include <QVBoxLayout>
 
@@ -40,15 +40,8 @@ ChatPage::ChatPage(ChatService& service, ModelShelf& shelf, QWidget* parent)
     , m_question(new QuestionPanel(m_session, this))
     , m_splitter(named(new QSplitter(this), "chatSplitter", tr("Texts and conversation")))
 {
-    auto* side = new QScrollArea(this);
-    side->setObjectName(QStringLiteral("chatSide"));
-    side->setAccessibleName(tr("Model, texts and sampling"));
-    side->setWidget(makeSide());
-    side->setWidgetResizable(true);
-    side->setFrameShape(QFrame::NoFrame);
-    side->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    side->setMinimumWidth(side->widget()->minimumSizeHint().width() + 24);
-    m_splitter->addWidget(side);
+    m_splitter->addWidget(
+        named(new ColumnScroll(makeSide(), this), "chatSide", tr("Model, texts and sampling")));
     m_splitter->addWidget(makeConversation());
     m_splitter->setStretchFactor(1, 1);
     m_splitter->setChildrenCollapsible(false);

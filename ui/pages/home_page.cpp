@@ -6,6 +6,7 @@
 #include "ui/plots/plot_theme.h"
 #include "ui/text_format.h"
 #include "ui/widget_name.h"
+#include "ui/widgets/column_scroll.h"
 #include "ui/widgets/sparkline.h"
 #include "ui/widgets/table_style.h"
 
@@ -52,7 +53,20 @@ HomePage::HomePage(RunTableModel& runs, bool hasDemo, const std::vector<Preset>&
     , m_empty(named(makeNote(tr("No run yet. The demo makes one in about two minutes."), this),
                     "homeNoRuns", tr("About runs")))
 {
-    auto* left = new QVBoxLayout;
+    auto* layout = new QHBoxLayout(this);
+    layout->setContentsMargins(28, 24, 28, 20);
+    layout->setSpacing(32);
+    layout->addWidget(makeLeft(hasDemo, presets), 2);
+    layout->addWidget(makeRecent(), 5);
+    connect(&m_runs, &RunTableModel::refreshed, this, &HomePage::showRuns);
+    showRuns();
+}
+
+QWidget* HomePage::makeLeft(bool hasDemo, const std::vector<Preset>& presets)
+{
+    auto* content = new QWidget(this);
+    auto* left = new QVBoxLayout(content);
+    left->setContentsMargins(0, 0, 8, 0);
     left->setSpacing(6);
     left->addWidget(makeHeading(tr("LongLoRA Workbench"), 1.7, this));
     left->addWidget(makeNote(tr("Give a language model a longer context, watch it learn, and ask "
@@ -68,14 +82,8 @@ HomePage::HomePage(RunTableModel& runs, bool hasDemo, const std::vector<Preset>&
                     "document anywhere in this window: it opens on the page it belongs "
                     "to."),
                  this));
-
-    auto* layout = new QHBoxLayout(this);
-    layout->setContentsMargins(28, 24, 28, 20);
-    layout->setSpacing(32);
-    layout->addLayout(left, 2);
-    layout->addWidget(makeRecent(), 5);
-    connect(&m_runs, &RunTableModel::refreshed, this, &HomePage::showRuns);
-    showRuns();
+    // With large text there is more than a window's height.
+    return named(new ColumnScroll(content, this), "homeScroll", tr("How to begin"));
 }
 
 QPushButton* HomePage::makePresets(const std::vector<Preset>& presets, QWidget* parent)

@@ -32,6 +32,7 @@ Q_SIGNALS:
     void runRequested(const std::filesystem::path& folder);
 
 private:
+    QWidget* makeLeft(bool hasDemo, const std::vector<Preset>& presets);
     QWidget* makeStart(bool hasDemo, const std::vector<Preset>& presets);
     QPushButton* makePresets(const std::vector<Preset>& presets, QWidget* parent);
     QWidget* makeMachine();
