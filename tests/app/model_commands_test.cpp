@@ -170,6 +170,73 @@ TEST(MergeCommand, SaysThatItDidNotVerify)
     EXPECT_EQ(json.at("dtype"), "bf16");
 }
 
+TEST(MergeCommand, DividesWeightsAmongFiles)
+{
+    const ScratchFolder scratch;
+    const Json json =
+        jsonOf({"merge", "--base", "models/llama-gqa-llama3", "--adapter", "adapters/gqa-plain",
+                "--out", scratch / "merged", "--max-shard-size", "100KB"});
+    EXPECT_GT(json.at("files").get<int>(), 1);
+    EXPECT_TRUE(json.at("reread_equal").get<bool>());
+    EXPECT_TRUE(fs::exists(scratch / "merged/model.safetensors.index.json"));
+    EXPECT_EQ(jsonOf({"inspect", scratch / "merged"}).at("problems").size(), 0U);
+}
+
+TEST(MergeCommand, WritesAGgufFile)
+{
+    const ScratchFolder scratch;
+    std::string text;
+    for (int line = 0; line < 200; ++line) {
+        text += "Now is the winter of our discontent made glorious summer.\n";
+    }
+    writeFile(scratch / "text.txt", text);
+    jsonOf({"train", "--set", std::string("model=") + kModel, "--set",
+            "data.train=" + (scratch / "text.txt").string(), "--set", "context.length=256", "--set",
+            "schedule.steps=1", "--run", scratch / "run"});
+    const Json json =
+        jsonOf({"merge", "--base", kModel, "--adapter", scratch / "run/adapter", "--out",
+                scratch / "merged.gguf", "--format", "gguf", "--dtype", "f16"});
+    EXPECT_TRUE(json.at("verified").get<bool>());
+    EXPECT_EQ(json.at("dtype"), "f16");
+    EXPECT_EQ(json.at("bytes"), fs::file_size(scratch / "merged.gguf"));
+    EXPECT_EQ(jsonOf({"inspect", scratch / "merged.gguf"}).at("problems").size(), 0U);
+}
+
+TEST(MergeCommand, KeepsWhatItReplaces)
+{
+    const ScratchFolder scratch;
+    const std::vector<std::string> merge = {"merge",
+                                            "--base",
+                                            "models/llama-gqa-llama3",
+                                            "--adapter",
+                                            "adapters/gqa-plain",
+                                            "--out",
+                                            scratch / "merged",
+                                            "--no-verify"};
+    EXPECT_TRUE(jsonOf(merge).at("replaced").is_null());
+    EXPECT_EQ(run(merge).status, 2) << "an output that exists";
+    std::vector<std::string> again = merge;
+    again.emplace_back("--replace");
+    EXPECT_EQ(jsonOf(again).at("replaced"), (scratch / "merged.replaced").string());
+    EXPECT_TRUE(fs::exists(scratch / "merged.replaced/model.safetensors"));
+}
+
+TEST(MergeCommand, RefusesValuesThatItDoesNotKnow)
+{
+    const ScratchFolder scratch;
+    for (const auto& [option, value] : {std::pair{"--max-shard-size", "five"},
+                                        {"--positions", "doubled"},
+                                        {"--format", "onnx"},
+                                        {"--dtype", "int3"}}) {
+        const Outcome outcome =
+            run({"merge", "--base", "models/llama-gqa-llama3", "--adapter", "adapters/gqa-plain",
+                 "--out", scratch / "merged", option, value});
+        EXPECT_EQ(outcome.status, 2) << option;
+        EXPECT_NE(outcome.lastErrorLine().find(option), std::string::npos) << outcome.err;
+        EXPECT_FALSE(fs::exists(scratch / "merged"));
+    }
+}
+
 TEST(TokenizeCommand, GivesTheReferenceIdsAndTheTextBack)
 {
     const Json texts = Json::parse(readFile(golden("tokenizer/texts.json")));

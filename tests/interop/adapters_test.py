@@ -34,7 +34,7 @@ def merged_here(base, adapter):
     return out
 
 
-def peft_adapter(base, **options):
+def peft_adapter(base, safe_serialization=True, **options):
     """An adapter with random numbers in everything it trains, saved; and the model with it."""
     torch.manual_seed(5)
     config = peft.LoraConfig(task_type="CAUSAL_LM", **options)
@@ -44,7 +44,7 @@ def peft_adapter(base, **options):
             parameter.data += 0.1 * parameter.std().nan_to_num(0.1).clamp(0.1) * torch.randn(
                 parameter.shape)
     folder = scratch("peft") / "adapter"
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, safe_serialization=safe_serialization)
     return folder, model
 
 
@@ -141,6 +141,10 @@ class PeftAdaptersTest(ComparisonTest):
             with self.subTest(ensure_weight_tying=tying):
                 self.assertLoadedHere(MODELS / "qwen2", target_modules=["q_proj"],
                                       modules_to_save=["embed_tokens"], ensure_weight_tying=tying)
+
+    def test_pickled_adapters(self):
+        self.assertLoadedHere(MODELS / "mistral-gqa", safe_serialization=False,
+                              target_modules=ATTENTION, modules_to_save=["embed_tokens"])
 
     def test_parts_of_the_embedding(self):
         cases = {

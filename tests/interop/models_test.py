@@ -71,6 +71,15 @@ class ModelsTest(ComparisonTest):
                     index = json.loads((out / "model.safetensors.index.json").read_text())
                     self.assertGreater(len(set(index["weight_map"].values())), 2)
 
+    def test_pickled_weights_are_read(self):
+        for name in ["llama-mha", "tiny-shakespeare"]:
+            for options in [{}, {"max_shard_size": "100KB"}]:
+                with self.subTest(name=name, options=options):
+                    out = self.assertReadBack(self.transformers4, MODELS / name,
+                                              safe_serialization=False, **options)
+                    kinds = {file.suffix for file in out.iterdir()}
+                    self.assertEqual((".bin" in kinds, ".safetensors" in kinds), (True, False))
+
     def test_every_family_is_read_tied_and_untied(self):
         for name in ["llama-mha", "llama-gqa-llama3", "mistral-gqa", "qwen2", "qwen3", "gpt-neox"]:
             with self.subTest(name=name):
