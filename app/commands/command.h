@@ -43,6 +43,7 @@ void addTokenizeCommand(CLI::App& parent, Action& chosen);
 void addLogitsCommand(CLI::App& parent, Action& chosen);
 void addSelfCheckCommand(CLI::App& parent, Action& chosen);
 void addInspectCommand(CLI::App& parent, Action& chosen);
+void addBenchCommands(CLI::App& parent, Action& chosen);
 void addDoctorCommand(CLI::App& parent, Action& chosen);
 void addDemoCommand(CLI::App& parent, Action& chosen);
 

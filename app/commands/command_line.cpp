@@ -54,6 +54,7 @@ void addCommands(CLI::App& program, Action& chosen)
     addLogitsCommand(program, chosen);
     addSelfCheckCommand(program, chosen);
     addInspectCommand(program, chosen);
+    addBenchCommands(program, chosen);
     addDoctorCommand(program, chosen);
 }
 

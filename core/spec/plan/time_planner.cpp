@@ -40,19 +40,6 @@ double pairsInGroups(const S2Pattern& pattern, std::int64_t window)
     return pairs / 2.0;
 }
 
-/// Query-key pairs of one head in one row, averaged over the steps.
-double pairsPerHead(const RunConfig& config, std::int64_t window, std::int64_t length)
-{
-    const double full = pairsInSegment(length, window);
-    if (config.attention.kind == AttentionKind::Full) {
-        return full;
-    }
-    const S2Pattern pattern{length, groupSize(config.attention, length), config.attention.edge};
-    const double grouped = window > 0 ? pairsInGroups(pattern, window) : pattern.pairsPerHead();
-    const double fraction = std::clamp(config.attention.fullFinalFraction, 0.0, 1.0);
-    return fraction * full + (1.0 - fraction) * grouped;
-}
-
 /// Numbers in those linear maps of one layer that `counts` names.
 template <class Predicate>
 double linearNumbers(const ModelConfig& model, const Predicate& counts)
@@ -163,6 +150,23 @@ void addTraffic(const RunConfig& config, const DeviceProfile& device, const Plan
 
 } // namespace
 
+double visiblePairs(const RunConfig& config, std::int64_t window, std::int64_t length)
+{
+    const double full = pairsInSegment(length, window);
+    if (config.attention.kind == AttentionKind::Full) {
+        return full;
+    }
+    const S2Pattern pattern{length, groupSize(config.attention, length), config.attention.edge};
+    const double grouped = window > 0 ? pairsInGroups(pattern, window) : pattern.pairsPerHead();
+    const double fraction = std::clamp(config.attention.fullFinalFraction, 0.0, 1.0);
+    return fraction * full + (1.0 - fraction) * grouped;
+}
+
+double layerLinearNumbers(const ModelConfig& model)
+{
+    return linearNumbers(model, [](ModelPart) { return true; });
+}
+
 double stepFlops(const ModelConfig& model, const RunConfig& config, const LayerMemory& memory)
 {
     const bool trainsAll = config.method == TrainingMethod::Full;
@@ -182,12 +186,12 @@ double stepFlops(const ModelConfig& model, const RunConfig& config, const LayerM
         again += count * computedAgain(model, level);
         attentionAgain += level >= RecomputeLevel::Full ? count : 0.0;
     }
-    const double numbers = layers * linearNumbers(model, [](ModelPart) { return true; });
+    const double numbers = layers * layerLinearNumbers(model);
     const double linears = 2.0 * (numbers * (trainsAll ? 3.0 : 2.0) + again);
     const double lora = 2.0 * static_cast<double>(countTrainable(model, config).lora) * 3.0;
     const double head = 2.0 * static_cast<double>(model.vocabularySize * model.hiddenSize) *
                         (trainsAll ? 3.0 : 2.0);
-    const double attention = rows * pairsPerHead(config, model.slidingWindow, length) *
+    const double attention = rows * visiblePairs(config, model.slidingWindow, length) *
                              static_cast<double>(model.headCount * model.headDim) * 4.0 *
                              (layers * (1.0 + 2.5) + attentionAgain);
     return tokens * (linears + lora + head) + attention;

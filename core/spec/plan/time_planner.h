@@ -59,4 +59,11 @@ private:
 StepTime planStepTime(const ModelConfig& model, const RunConfig& config,
                       const DeviceProfile& device, const PlanQuantities& q, bool withItems);
 
+/// Pairs of a query and a key that it sees, of one head in one row of `length` tokens; averaged
+/// over both halves of the heads and over the steps. `window`: the model's sliding window, 0: none.
+double visiblePairs(const RunConfig& config, std::int64_t window, std::int64_t length);
+
+/// Numbers in the linear maps of one layer.
+double layerLinearNumbers(const ModelConfig& model);
+
 } // namespace longlora
