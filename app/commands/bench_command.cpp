@@ -222,7 +222,10 @@ void addBench(CLI::App& parent, Action& chosen, const std::string& name, const s
     CLI::App* command = addCommand(parent, chosen, name, doc, [options, run](Console& console) {
         return run(*options, console);
     });
-    addText(*command, {"--shape", "NAME", "bundled shape such as llama2-7b, a config.json, or a model folder"}, options->shape)
+    addText(
+        *command,
+        {"--shape", "NAME", "bundled shape such as llama2-7b, a config.json, or a model folder"},
+        options->shape)
         ->required();
     addInteger(*command, {"--context", "N", "tokens"}, options->context, {2, kLongest});
     if (takesPattern) {
