@@ -7,28 +7,9 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstring>
 
 namespace longlora {
-
-namespace {
-
-/// Lets go of the whole pages inside [begin, end): a model that was copied tensor by tensor does
-/// not count twice. They come back from the file if somebody else still looks at them.
-void dropPages(std::byte* begin, std::byte* end)
-{
-    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const std::uintptr_t first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;
-    const std::uintptr_t last = reinterpret_cast<std::uintptr_t>(end) / page * page;
-    if (first < last) {
-        ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
-    }
-}
-
-} // namespace
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& file)
 {
@@ -65,9 +46,7 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const
         std::memcpy(copy.data_ptr(), begin, entry.bytes);
         return copy;
     }
-    const auto release = [map = m_map, begin, bytes = entry.bytes](void*) {
-        dropPages(begin, begin + bytes);
-    };
+    const auto release = [map = m_map, &entry](void*) { map->dropPages(entry); };
     return at::from_blob(begin, entry.sizes, release, options);
 }
 

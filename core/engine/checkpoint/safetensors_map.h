@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/checkpoint/file_descriptor.h"
+#include "core/engine/checkpoint/mapped_file.h"
 #include "core/engine/checkpoint/safetensors_header.h"
 
 #include <cstddef>
@@ -17,24 +17,23 @@ class SafetensorsMap {
 public:
     /// Throws: FormatError, DataError as SafetensorsFile::open.
     explicit SafetensorsMap(const std::filesystem::path& file);
-    ~SafetensorsMap();
-    SafetensorsMap(const SafetensorsMap&) = delete;
-    SafetensorsMap& operator=(const SafetensorsMap&) = delete;
 
-    const std::filesystem::path& path() const noexcept { return m_path; }
+    const std::filesystem::path& path() const noexcept { return m_file.path(); }
     const SafetensorsHeader& header() const noexcept { return m_header; }
     /// First byte of a tensor with at least one number; read-only. Throws: FormatError if there is
     /// no such tensor, the file shrank since it was opened, or a BOOL is neither 0 nor 1.
     std::byte* dataOf(const std::string& name) const;
     /// Throws: FormatError if there is no such tensor.
     const StoredTensor& entry(const std::string& name) const;
+    /// Lets go of a tensor's pages, as MappedFile::dropPages.
+    void dropPages(const StoredTensor& tensor) const noexcept
+    {
+        m_file.dropPages(tensor.offset, tensor.bytes);
+    }
 
 private:
-    std::filesystem::path m_path;
-    FileDescriptor m_descriptor;
+    MappedFile m_file;
     SafetensorsHeader m_header;
-    std::byte* m_data = nullptr;
-    std::uint64_t m_bytes = 0;
 };
 
 } // namespace longlora
