@@ -83,11 +83,15 @@ DecoderModel loadBaseModel(const std::filesystem::path& folder, const ComputePla
     const WeightFiles files = WeightFiles::open(folder, model.config);
     model.layers.resize(static_cast<std::size_t>(model.config.layerCount));
 
-    const auto total = static_cast<std::int64_t>(weightShapes(model.config).size());
+    const std::vector<WeightShape> shapes = weightShapes(model.config);
+    const auto total = static_cast<std::int64_t>(shapes.size());
     std::int64_t done = 0;
     forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
         if (progress && !progress({"loading", done, total, "tensors"})) {
             throw Cancelled{};
+        }
+        if (done + 1 < total) {
+            files.readAhead(shapes[static_cast<std::size_t>(done + 1)].name);
         }
         weight = placed(files.tensor(shape.name), shape.name, place, folder.string());
         if (shape.part == ModelPart::Embedding && model.config.tiedEmbeddings) {

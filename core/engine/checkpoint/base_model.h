@@ -25,6 +25,8 @@ public:
     bool contains(const std::string& name) const;
     /// As stored, a view of the map.
     at::Tensor tensor(const std::string& name) const;
+    /// Asks the kernel to read a tensor that will be touched soon.
+    void readAhead(const std::string& name) const;
     /// The file a tensor stands in. Throws: FormatError if there is no such tensor.
     const std::filesystem::path& fileOf(const std::string& name) const;
     /// Dtype most weights are stored in.

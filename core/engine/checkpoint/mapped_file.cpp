@@ -109,4 +109,14 @@ void MappedFile::dropPages(std::uint64_t offset, std::uint64_t count) const noex
     }
 }
 
+void MappedFile::readAhead(std::uint64_t offset, std::uint64_t count) const noexcept
+{
+    const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    const std::uint64_t first = offset / page * page;
+    const std::uint64_t last = std::min(offset + count, m_size);
+    if (first < last) {
+        ::madvise(m_data + first, last - first, MADV_WILLNEED);
+    }
+}
+
 } // namespace longlora

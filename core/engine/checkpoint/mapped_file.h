@@ -35,6 +35,9 @@ public:
     /// Lets go of the whole pages inside: a model that was copied tensor by tensor does not count
     /// twice. They come back from the file if somebody else still looks at them.
     void dropPages(std::uint64_t offset, std::uint64_t count) const noexcept;
+    /// Asks the kernel to read these bytes meanwhile: the disk works while what was read before is
+    /// computed with.
+    void readAhead(std::uint64_t offset, std::uint64_t count) const noexcept;
 
 private:
     std::filesystem::path m_path;

@@ -42,10 +42,15 @@ at::Tensor MergeSource::weight(const std::string& name) const
     return stored(name);
 }
 
-at::Tensor MergeSource::stored(const std::string& name) const
+std::string MergeSource::storedName(const std::string& name) const
 {
     const bool wasTied = name == weightName(m_config, ModelPart::Head) && !m_files.contains(name);
-    return m_files.tensor(wasTied ? weightName(m_config, ModelPart::Embedding) : name);
+    return wasTied ? weightName(m_config, ModelPart::Embedding) : name;
+}
+
+at::Tensor MergeSource::stored(const std::string& name) const
+{
+    return m_files.tensor(storedName(name));
 }
 
 void MergeSource::forEachBlock(
@@ -56,6 +61,9 @@ void MergeSource::forEachBlock(
     std::int64_t rowElements = 1;
     for (std::size_t i = 1; i < sizes.size(); ++i) {
         rowElements *= sizes[i];
+    }
+    if (!m_adapter.replaced.contains(name)) {
+        m_files.readAhead(storedName(name));
     }
     const std::int64_t most = std::max<std::int64_t>(1, kBlockElements / rowElements);
     for (std::int64_t first = 0; first < sizes[0]; first += most) {

@@ -43,6 +43,8 @@ public:
     bool namesItsBase() const;
 
 private:
+    /// A head that is tied in the base is stored as the embedding.
+    std::string storedName(const std::string& name) const;
     at::Tensor stored(const std::string& name) const;
 
     ModelConfig m_config;

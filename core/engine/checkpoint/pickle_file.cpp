@@ -59,6 +59,11 @@ const std::filesystem::path& PickleFile::path() const noexcept
     return m_contents->file.path();
 }
 
+void PickleFile::readAhead(const SafetensorsFile::Entry& entry) const noexcept
+{
+    m_contents->file.readAhead(entry.offset, entry.bytes);
+}
+
 at::Tensor PickleFile::tensor(const std::string& name) const
 {
     const MappedFile& file = m_contents->file;

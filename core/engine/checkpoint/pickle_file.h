@@ -27,6 +27,8 @@ public:
     /// Contiguous. Throws: FormatError if there is no such tensor, or the file shrank since it was
     /// opened.
     at::Tensor tensor(const std::string& name) const;
+    /// Asks the kernel to read what will be touched soon.
+    void readAhead(const SafetensorsFile::Entry& entry) const noexcept;
 
 private:
     struct Contents;

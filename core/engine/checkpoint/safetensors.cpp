@@ -33,6 +33,11 @@ const std::map<std::string, std::string>& SafetensorsFile::metadata() const noex
     return m_map->header().metadata;
 }
 
+void SafetensorsFile::readAhead(const Entry& entry) const noexcept
+{
+    m_map->readAhead(entry.offset, entry.bytes);
+}
+
 at::Tensor SafetensorsFile::tensor(const std::string& name) const
 {
     const StoredTensor& entry = m_map->entry(name);

@@ -33,6 +33,8 @@ public:
     const std::filesystem::path& path() const noexcept;
     /// Throws: FormatError if there is no such tensor, or the file shrank since it was opened.
     at::Tensor tensor(const std::string& name) const;
+    /// Asks the kernel to read what will be touched soon.
+    void readAhead(const Entry& entry) const noexcept;
 
 private:
     std::shared_ptr<const SafetensorsMap> m_map;

@@ -30,6 +30,11 @@ public:
     {
         m_file.dropPages(tensor.offset, tensor.bytes);
     }
+    /// As MappedFile::readAhead.
+    void readAhead(std::uint64_t offset, std::uint64_t bytes) const noexcept
+    {
+        m_file.readAhead(offset, bytes);
+    }
 
 private:
     MappedFile m_file;

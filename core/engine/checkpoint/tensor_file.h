@@ -48,6 +48,11 @@ public:
     {
         return std::visit([&](const auto& file) { return file.tensor(name); }, m_file);
     }
+    /// Asks the kernel to read what will be touched soon.
+    void readAhead(const SafetensorsFile::Entry& entry) const
+    {
+        std::visit([&](const auto& file) { file.readAhead(entry); }, m_file);
+    }
 
 private:
     std::variant<SafetensorsFile, PickleFile> m_file;

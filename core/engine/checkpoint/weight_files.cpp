@@ -185,6 +185,12 @@ at::Tensor WeightFiles::tensor(const std::string& name) const
     return holderOf(name).tensor(name);
 }
 
+void WeightFiles::readAhead(const std::string& name) const
+{
+    const TensorFile& file = holderOf(name);
+    file.readAhead(file.entries().at(name));
+}
+
 const std::filesystem::path& WeightFiles::fileOf(const std::string& name) const
 {
     return holderOf(name).path();
