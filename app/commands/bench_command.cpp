@@ -14,6 +14,8 @@
 #include "core/spec/config/huggingface_cache.h"
 #include "core/spec/config/model_config_parse.h"
 #include "core/spec/config/model_weights.h"
+#include "core/spec/plan/memory_planner.h"
+#include "core/spec/plan/plan_alternatives.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -113,6 +115,9 @@ nlohmann::ordered_json toJson(const MachinePeak& machine)
 ExitStatus benchTrain(const BenchOptions& options, Console& console)
 {
     const Bench bench = benchOf(options);
+    if (bench.place.device.is_cpu()) {
+        requireFits(bench.shape, bench.config, localCpuProfile());
+    }
     const StopSignals signals;
     const TrainingBench result =
         benchTraining(bench.shape, bench.config, options.rounds, signals.progress(console));

@@ -74,22 +74,6 @@ private:
     bool m_keep;
 };
 
-/// Throws: DeviceError for a run that this machine's processor has not the memory for, before
-/// anything of it is read or written.
-void requireFits(const RunConfig& config)
-{
-    const ComputePlace place = computePlace(config.devices.kind, config.precision.compute);
-    if (!place.device.is_cpu()) {
-        return;
-    }
-    const ModelConfig model = readModelConfig(config.model);
-    const DeviceProfile device = localCpuProfile();
-    const MemoryPlan plan = planMemory(model, config, device);
-    if (!plan.fits) {
-        throw planRefusal(plan.peakBytes, device, nearestFits(model, config, device));
-    }
-}
-
 void announceFolder(Console& console, const fs::path& folder)
 {
     if (console.json()) {
@@ -102,8 +86,9 @@ void announceFolder(Console& console, const fs::path& folder)
 ExitStatus train(const TrainOptions& options, Console& console)
 {
     const RunConfig config = readRunConfig(options.config, RunPurpose::Train);
-    if (!options.ignorePlan) {
-        requireFits(config);
+    const ComputePlace place = computePlace(config.devices.kind, config.precision.compute);
+    if (!options.ignorePlan && place.device.is_cpu()) {
+        requireFits(readModelConfig(config.model), config, localCpuProfile());
     }
     const fs::path folder = options.run.empty() ? newRunFolder(defaultRunsFolder(), config.runName)
                                                 : fs::absolute(options.run).lexically_normal();

@@ -61,6 +61,13 @@ TEST(BenchCommand, AttentionAndGenerationAreMeasured)
     }
 }
 
+TEST(BenchCommand, RefusesWhatDoesNotFit)
+{
+    const Outcome outcome = run({"bench", "train", "--shape", "llama2-70b", "--context", "65536"});
+    EXPECT_EQ(outcome.status, 4);
+    EXPECT_NE(outcome.lastErrorLine().find("GiB"), std::string::npos) << outcome.err;
+}
+
 TEST(BenchCommand, RefusesWhatIsNoShape)
 {
     const ScratchFolder scratch;

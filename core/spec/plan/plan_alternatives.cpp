@@ -275,4 +275,12 @@ DeviceError planRefusal(double peakBytes, const DeviceProfile& device,
                       : fmt::format("Nearest that fit: {}.", fmt::join(texts, "; ")));
 }
 
+void requireFits(const ModelConfig& model, const RunConfig& config, const DeviceProfile& device)
+{
+    const MemoryPlan plan = planMemory(model, config, device);
+    if (!plan.fits) {
+        throw planRefusal(plan.peakBytes, device, nearestFits(model, config, device));
+    }
+}
+
 } // namespace longlora

@@ -35,4 +35,7 @@ std::string describeAlternative(const PlanAlternative& alternative);
 DeviceError planRefusal(double peakBytes, const DeviceProfile& device,
                         const std::vector<PlanAlternative>& alternatives);
 
+/// Throws: planRefusal() for a run that `device` has not the memory for.
+void requireFits(const ModelConfig& model, const RunConfig& config, const DeviceProfile& device);
+
 } // namespace longlora
