@@ -120,7 +120,7 @@ QWidget* PlanGroup::makeAlternatives()
     m_alternatives = named(new QWidget(this), "configureAlternatives", tr("What would fit"));
     auto* layout = new QVBoxLayout(m_alternatives);
     layout->setContentsMargins(0, 0, 0, 0);
-    auto* title = new QLabel(tr("This does not fit. The nearest that does:"), m_alternatives);
+    auto* title = new QLabel(tr("This does not fit. What comes nearest and fits:"), m_alternatives);
     title->setWordWrap(true);
     layout->addWidget(title);
     static constexpr std::array<const char*, kAlternatives> kNames{

@@ -38,7 +38,7 @@ public:
                      std::string suggestion)
     {
         std::string message =
-            fmt::format("{} {} is not available in this version; use {}", field, value, instead);
+            fmt::format("{} is not available in this version; use {}", value, instead);
         error(std::move(field), std::move(message), std::move(suggestion));
         m_issues.back().isUnavailable = true;
     }
