@@ -33,6 +33,7 @@ struct BenchOptions {
     std::string shape;
     std::int64_t context = 4096;
     std::string attention = "s2";
+    std::string quantization = "none";
     std::int64_t group = 0;
     std::int64_t rounds = 3;
     std::vector<std::string> settings;
@@ -70,6 +71,7 @@ Bench benchOf(const BenchOptions& options)
         applySetting(config, setting);
     }
     applySetting(config, "attention.kind=" + options.attention);
+    applySetting(config, "quantization=" + options.quantization);
     if (options.group > 0) {
         config.attention.group = options.group;
     }
@@ -215,6 +217,7 @@ ExitStatus benchGenerate(const BenchOptions& options, Console& console)
 }
 
 constexpr std::array<std::string_view, 2> kAttentionKinds = {"s2", "full"};
+constexpr std::array<std::string_view, 2> kQuantizations = {"none", "nf4"};
 constexpr std::int64_t kLongest = std::int64_t{1} << 24;
 
 void addBench(CLI::App& parent, Action& chosen, const std::string& name, const std::string& doc,
@@ -238,6 +241,10 @@ void addBench(CLI::App& parent, Action& chosen, const std::string& name, const s
                   options->attention);
         addInteger(*command, {"--group", "N", "tokens of an S2 group, 0 is a quarter of them all"},
                    options->group, {0, kLongest});
+        if (name == "train") {
+            addChoice(*command, {"--quantization", "KIND", "how the frozen weights are kept"},
+                      kQuantizations, options->quantization);
+        }
         addInteger(*command, {"--rounds", "N", "how often, after one round that warms up"},
                    options->rounds, {1, 1000});
     }

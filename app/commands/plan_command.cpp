@@ -91,7 +91,7 @@ ExitStatus plan(const PlanOptions& options, Console& console)
     report.plan = planMemory(model, config, report.device);
     for (const ConfigIssue& issue : validate(config, &model)) {
         if (issue.isUnavailable) {
-            report.notTrainable.push_back(issue.message);
+            report.notTrainable.push_back(issue.field + " " + issue.message);
         }
     }
     if (!report.plan.fits) {

@@ -38,6 +38,12 @@ TEST(BenchCommand, TrainingStandsBesideItsFloor)
     EXPECT_GT(json.at("planned_peak_bytes").get<double>(), 0.0);
 }
 
+TEST(BenchCommand, FourBitsAreTrainedToo)
+{
+    const Json json = bench("train", {"--context", "64", "--rounds", "1", "--quantization", "nf4"});
+    EXPECT_EQ(json.at("tokens_per_step"), 64);
+}
+
 TEST(BenchCommand, FewerPairsAreFewerFlops)
 {
     const auto flops = [](const std::string& attention) {

@@ -335,7 +335,7 @@ TEST(PlanCommand, RefusesWhatCannotBeMeant)
     refused({"--shape", "llama9"}, "Known: llama2-13b");
     refused({"--config", "training/mha-extend-s2/run_config.json"}, "--preset");
     refused({"--set", "devices.sequence_parallel=3"}, "do not divide");
-    refused({"--set", "quantization=nf4"}, "not available");
+    refused({"--set", "memory.offload=on"}, "not available");
     refused({"--device", "H200", "--set", "precision.compute=fp64"}, "GPU");
     EXPECT_EQ(run({"plan", "--preset", "paper-7b-9k"}).status, 2);
 }

@@ -52,6 +52,27 @@ TEST_P(GoldenTraining, LossesAreTheReferences)
 INSTANTIATE_TEST_SUITE_P(Each, GoldenTraining,
                          ::testing::Values("mha-extend-s2", "gqa-llama3-s2", "gqa-llama3-full"));
 
+TEST(TrainCommand, TrainsOnAFrozenBaseInFourBits)
+{
+    const ScratchFolder scratch;
+    const auto lossesWith = [&](const std::string& quantization) {
+        const Outcome outcome =
+            run({"train", "--config", "training/mha-extend-s2/run_config.json", "--set",
+                 "quantization=" + quantization, "--run", scratch / quantization, "--json"});
+        EXPECT_EQ(outcome.status, 0) << outcome.err;
+        return outcome.json().at("losses").get<std::vector<double>>();
+    };
+    const std::vector<double> full = lossesWith("none");
+    const std::vector<double> packed = lossesWith("nf4");
+    ASSERT_EQ(packed.size(), full.size());
+    EXPECT_NE(packed.front(), full.front()) << "4 bits are not exact";
+    EXPECT_NEAR(packed.front(), full.front(), 0.05 * full.front());
+    EXPECT_LT(packed.back(), packed.front());
+    const Outcome merged = run({"merge", "--base", "models/llama-mha", "--adapter",
+                                scratch / "nf4" / "adapter", "--out", scratch / "merged"});
+    EXPECT_EQ(merged.status, 0) << merged.err;
+}
+
 TEST(TrainCommand, PrintsTheFolderFirstAndKeepsAbsolutePaths)
 {
     const ScratchFolder scratch;

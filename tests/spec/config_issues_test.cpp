@@ -116,9 +116,20 @@ TEST(Validate, AsksForWhatIsMissing)
     expectError("data.train=[\"\"]", "empty name", "");
 }
 
+TEST(Validate, FourBitsAreForFrozenWeights)
+{
+    RunConfig config = goodConfig();
+    config.quantization = Quantization::Nf4;
+    EXPECT_TRUE(validate(config, nullptr).empty());
+    config.method = TrainingMethod::Full;
+    const std::vector<ConfigIssue> issues = validate(config, nullptr);
+    ASSERT_EQ(issues.size(), 1U);
+    EXPECT_EQ(issues[0].field, "quantization");
+    EXPECT_EQ(issues[0].suggestion, "\"none\"");
+}
+
 TEST(Validate, RefusesWhatThisVersionCannotDo)
 {
-    expectError("quantization=nf4", "nf4 is not available in this version; use none", "\"none\"");
     expectError("memory.offload=on", "not available in this version; use auto", "\"auto\"");
     expectError("memory.tile=0", "memory.tile 0 is neither auto nor a number", "\"auto\"");
     expectError("memory.tile=10k", "neither auto nor a number of tokens", "\"auto\"");

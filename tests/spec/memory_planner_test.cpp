@@ -83,12 +83,14 @@ TEST(PlanMemory, PeakIsTheSumOfTheItems)
 {
     for (const ModelConfig& model : {llama2(), tiny(), pythia()}) {
         for (const std::int64_t length : {1, 64, 1000, 32768}) {
-            for (const char* kind : {"fp32", "bf16", "full"}) {
+            for (const char* kind : {"fp32", "bf16", "full", "nf4"}) {
                 RunConfig config = runAt(length);
                 config.precision.compute =
                     std::string(kind) == "bf16" ? ComputePrecision::Bf16 : ComputePrecision::Fp32;
                 config.method =
                     std::string(kind) == "full" ? TrainingMethod::Full : TrainingMethod::Lora;
+                config.quantization =
+                    std::string(kind) == "nf4" ? Quantization::Nf4 : Quantization::None;
                 const MemoryPlan plan = planMemory(model, config, deviceWith(16 * kGiB));
                 double sum = 0.0;
                 for (const PlannedItem& item : plan.items) {
@@ -122,6 +124,25 @@ TEST(PlanMemory, WeightsAndOptimizerFollowThePrecision)
     EXPECT_EQ(bytesOf(bf16, "Compute copy of trained weights"), trained * 2);
     EXPECT_EQ(bf16.trainableBytes, trained * 18);
     EXPECT_EQ(bf16.trainableParameters, 139726848);
+}
+
+/// engine.md's figures: 0.516 bytes a number, and one layer in full.
+TEST(PlanMemory, FourBitsHoldTheLinearsOfTheLayers)
+{
+    RunConfig config = runAt(1024);
+    config.precision.compute = ComputePrecision::Bf16;
+    config.quantization = Quantization::Nf4;
+    const double layer = 4.0 * 4096 * 4096 + 3.0 * 4096 * 11008;
+    const double linears = 32.0 * layer;
+    const double frozen = static_cast<double>(llama2().parameterCount()) - 131072000 - 266240;
+    const MemoryPlan plan = planMemory(llama2(), config, deviceWith(0));
+    EXPECT_NEAR(bytesOf(plan, "Frozen weights in NF4") / linears, 0.5159, 1e-4);
+    EXPECT_EQ(bytesOf(plan, "Frozen weights"), (frozen - linears) * 2); // the head
+    EXPECT_EQ(bytesOf(plan, "Layer unpacked from NF4"), layer * 2);
+    config.quantization = Quantization::None;
+    const MemoryPlan full = planMemory(llama2(), config, deviceWith(0));
+    EXPECT_EQ(bytesOf(full, "Frozen weights in NF4"), 0.0);
+    EXPECT_GT(full.peakBytes - plan.peakBytes, 8.5e9);
 }
 
 TEST(PlanMemory, AutoPrecisionIsTheDevices)

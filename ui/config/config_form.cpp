@@ -237,6 +237,7 @@ template FieldRow* ConfigForm::choice(const char*,
                                       const QList<std::pair<ComputePrecision, QString>>&);
 template FieldRow* ConfigForm::choice(const char*,
                                       const QList<std::pair<TrainingMethod, QString>>&);
+template FieldRow* ConfigForm::choice(const char*, const QList<std::pair<Quantization, QString>>&);
 template FieldRow* ConfigForm::choice(const char*,
                                       const QList<std::pair<RecomputeLevel, QString>>&);
 

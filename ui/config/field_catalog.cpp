@@ -126,6 +126,7 @@ template Packing& fieldValue(RunConfig&, std::string_view);
 template ScheduleKind& fieldValue(RunConfig&, std::string_view);
 template ComputePrecision& fieldValue(RunConfig&, std::string_view);
 template TrainingMethod& fieldValue(RunConfig&, std::string_view);
+template Quantization& fieldValue(RunConfig&, std::string_view);
 template RecomputeLevel& fieldValue(RunConfig&, std::string_view);
 
 } // namespace longlora::ui

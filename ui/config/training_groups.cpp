@@ -48,6 +48,9 @@ DeviceGroup::DeviceGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
                                                    {ComputePrecision::Bf16, tr("bf16")},
                                                    {ComputePrecision::Fp32, tr("fp32")},
                                                    {ComputePrecision::Fp64, tr("fp64")}}));
+    grid->addWidget(
+        form.choice<Quantization>("quantization", {{Quantization::None, tr("in full")},
+                                                   {Quantization::Nf4, tr("4 bits (NF4)")}}));
     grid->addWidget(form.choice<RecomputeLevel>("memory.recompute",
                                                 {{RecomputeLevel::Auto, tr("automatic")},
                                                  {RecomputeLevel::None, tr("nothing")},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/bench/training_bench.h"
 
+#include "core/engine/model/quantized_linears.h"
 #include "core/engine/model/random_model.h"
 #include "core/engine/train/trainer.h"
 #include "core/spec/config/config_issues.h"
@@ -54,6 +55,9 @@ TrainingBench benchTraining(const ModelConfig& shape, const RunConfig& config, s
     bench.modelFlops = stepFlops(shape, config, {{RecomputeLevel::None}, 0});
 
     DecoderModel model = randomModel(shape, config.seed, place);
+    if (config.quantization == Quantization::Nf4) {
+        quantizeLinears(model);
+    }
     TrainableSet trainables(model, config);
     Trainer trainer(model, trainables, config, randomRows(shape, config),
                     {steps + 1, plan.layerMemory});

@@ -4,6 +4,7 @@
 #include "core/engine/checkpoint/finite_check.h"
 #include "core/engine/checkpoint/model_folder.h"
 #include "core/engine/checkpoint/sha256.h"
+#include "core/engine/tensor/nf4_matrix.h"
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/error.h"
 #include "core/spec/base/units.h"
@@ -19,6 +20,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
+#include <unordered_map>
 
 namespace longlora {
 
@@ -75,7 +78,7 @@ at::Tensor placed(const at::Tensor& stored, const std::string& name, const Compu
 } // namespace
 
 DecoderModel loadBaseModel(const std::filesystem::path& folder, const ComputePlace& place,
-                           const ProgressCallback& progress)
+                           const ProgressCallback& progress, Quantization quantization)
 {
     const c10::NoGradGuard noGradients;
     DecoderModel model;
@@ -83,6 +86,12 @@ DecoderModel loadBaseModel(const std::filesystem::path& folder, const ComputePla
     const WeightFiles files = WeightFiles::open(folder, model.config);
     model.layers.resize(static_cast<std::size_t>(model.config.layerCount));
 
+    std::unordered_map<const at::Tensor*, LoraLinear*> inFourBits;
+    if (quantization == Quantization::Nf4) {
+        forEachLinear(model, [&](const WeightShape&, LoraLinear& linear) {
+            inFourBits.emplace(&linear.weight, &linear);
+        });
+    }
     const std::vector<WeightShape> shapes = weightShapes(model.config);
     const auto total = static_cast<std::int64_t>(shapes.size());
     std::int64_t done = 0;
@@ -92,6 +101,13 @@ DecoderModel loadBaseModel(const std::filesystem::path& folder, const ComputePla
         }
         if (done + 1 < total) {
             files.readAhead(shapes[static_cast<std::size_t>(done + 1)].name);
+        }
+        if (const auto found = inFourBits.find(&weight); found != inFourBits.end()) {
+            const at::Tensor stored = files.tensor(shape.name);
+            requireFinite(stored, shape.name, folder.string());
+            found->second->nf4 = std::make_shared<const Nf4Matrix>(stored, place.device);
+            ++done;
+            return;
         }
         weight = placed(files.tensor(shape.name), shape.name, place, folder.string());
         if (shape.part == ModelPart::Embedding && model.config.tiedEmbeddings) {

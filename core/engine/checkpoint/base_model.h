@@ -43,10 +43,12 @@ private:
     std::map<std::string, std::size_t> m_fileOfTensor;
 };
 
-/// Reads a whole model. Throws: as WeightFiles and readModelConfig; DataError for NaN or infinity
-/// in a weight (named); DeviceError out of memory; Cancelled.
+/// Reads a whole model; with nf4 each linear weight of a layer goes into 4 bits as it is read, from
+/// the numbers that are stored. Throws: as WeightFiles and readModelConfig; DataError for NaN or
+/// infinity in a weight (named); DeviceError out of memory; Cancelled.
 DecoderModel loadBaseModel(const std::filesystem::path& folder, const ComputePlace& place,
-                           const ProgressCallback& progress = {});
+                           const ProgressCallback& progress = {},
+                           Quantization quantization = Quantization::None);
 
 /// SHA-256 over the names, shapes and dtypes of all weights and the first 4 KiB of each: tells one
 /// base from another in milliseconds.

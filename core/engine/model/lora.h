@@ -3,9 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <optional>
 
 namespace longlora {
+
+class Nf4Matrix;
 
 /// A low-rank update of a frozen matrix: W + scale B A. Source: Hu et al. 2021 (arXiv:2106.09685),
 /// eq. 3.
@@ -17,9 +20,10 @@ struct LoraPair {
 
 /// A linear map, with an optional low-rank update.
 struct LoraLinear {
-    at::Tensor weight; ///< [out, in]
+    at::Tensor weight; ///< [out, in]; undefined where it is kept in 4 bits
     at::Tensor bias;   ///< [out]; undefined: none
     std::optional<LoraPair> lora;
+    std::shared_ptr<const Nf4Matrix> nf4; ///< instead of weight: model/quantized_linears.h
 
     /// Shapes: x [..., in] -> [..., out]. Differentiable.
     at::Tensor forward(const at::Tensor& x) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/tensor/kernel_bridge.h"
 
+#include "core/engine/tensor/kernel_views.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary_embedding.h"
@@ -13,10 +14,6 @@
 
 #include <algorithm>
 
-#if defined(LONGLORA_WITH_CUDA)
-#    include <c10/cuda/CUDAStream.h>
-#endif
-
 namespace longlora {
 
 namespace {
@@ -24,52 +21,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
-
-kernels::DType kernelDtype(at::ScalarType dtype)
-{
-    switch (dtype) {
-    case at::kDouble:
-        return kernels::DType::Float64;
-    case at::kBFloat16:
-        return kernels::DType::BFloat16;
-    case at::kHalf:
-        return kernels::DType::Float16;
-    default:
-        return kernels::DType::Float32;
-    }
-}
-
-kernels::TensorView view(const at::Tensor& x)
-{
-    kernels::TensorView result{
-        x.data_ptr(), kernelDtype(x.scalar_type()), static_cast<int>(x.dim()), {}, {}};
-    for (std::int64_t axis = 0; axis < x.dim(); ++axis) {
-        result.sizes[static_cast<std::size_t>(axis)] = x.size(axis);
-        result.strides[static_cast<std::size_t>(axis)] = x.stride(axis);
-    }
-    return result;
-}
-
-/// [..., columns] as [rows, columns].
-kernels::TensorView rowsView(const at::Tensor& x)
-{
-    const std::int64_t columns = x.size(-1);
-    return kernels::contiguousView(x.data_ptr(), kernelDtype(x.scalar_type()),
-                                   {columns == 0 ? 0 : x.numel() / columns, columns});
-}
-
-kernels::Stream streamOf(const at::Tensor& x)
-{
-    kernels::Stream stream;
-    stream.threads = at::get_num_threads();
-    if (x.is_cuda()) {
-        stream.device = kernels::Device::Cuda;
-#if defined(LONGLORA_WITH_CUDA)
-        stream.handle = c10::cuda::getCurrentCUDAStream(x.get_device()).stream();
-#endif
-    }
-    return stream;
-}
 
 at::ScalarType wideType(const at::Tensor& x)
 {
@@ -104,7 +55,7 @@ public:
 /// The part of each head that a table of `pairs` angles rotates.
 kernels::TensorView rotatedPart(const at::Tensor& x, std::int64_t pairs)
 {
-    kernels::TensorView part = view(x);
+    kernels::TensorView part = kernelView(x);
     part.sizes[3] = 2 * pairs;
     return part;
 }
@@ -156,40 +107,41 @@ RmsNormed rmsNormForward(const at::Tensor& x, const at::Tensor& weight, double e
     const std::int64_t rows = x.numel() / std::max<std::int64_t>(1, x.size(-1));
     RmsNormed normed{at::empty(x.sizes(), x.options()),
                      at::empty({rows}, x.options().dtype(wideType(x)))};
-    kernels::rmsNormForward({rowsView(x), view(weight), rowsView(normed.y), view(normed.inverseRms),
-                             epsilon, streamOf(x)});
+    kernels::rmsNormForward({kernelRows(x), kernelView(weight), kernelRows(normed.y),
+                             kernelView(normed.inverseRms), epsilon, kernelStream(x)});
     return normed;
 }
 
 void rmsNormBackward(at::Tensor& gradient, const at::Tensor& x, const at::Tensor& weight,
                      const at::Tensor& inverseRms, const at::Tensor& dWeight)
 {
-    kernels::rmsNormBackward(
-        {rowsView(x), view(weight), view(inverseRms), rowsView(gradient), rowsView(gradient),
-         dWeight.defined() ? view(dWeight) : kernels::TensorView{}, streamOf(x)});
+    kernels::rmsNormBackward({kernelRows(x), kernelView(weight), kernelView(inverseRms),
+                              kernelRows(gradient), kernelRows(gradient),
+                              dWeight.defined() ? kernelView(dWeight) : kernels::TensorView{},
+                              kernelStream(x)});
 }
 
 void rotateForward(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin)
 {
     kernels::rotaryEmbeddingForward(
-        {rotatedPart(x, cos.size(1)), view(cos), view(sin), streamOf(x)});
+        {rotatedPart(x, cos.size(1)), kernelView(cos), kernelView(sin), kernelStream(x)});
 }
 
 void rotateBackward(at::Tensor& gradient, const at::Tensor& cos, const at::Tensor& sin)
 {
-    kernels::rotaryEmbeddingBackward(
-        {rotatedPart(gradient, cos.size(1)), view(cos), view(sin), streamOf(gradient)});
+    kernels::rotaryEmbeddingBackward({rotatedPart(gradient, cos.size(1)), kernelView(cos),
+                                      kernelView(sin), kernelStream(gradient)});
 }
 
 void swigluForward(const at::Tensor& gate, const at::Tensor& up, at::Tensor& y)
 {
-    kernels::swigluForward({rowsView(gate), rowsView(up), rowsView(y), streamOf(gate)});
+    kernels::swigluForward({kernelRows(gate), kernelRows(up), kernelRows(y), kernelStream(gate)});
 }
 
 void swigluBackward(at::Tensor& gate, at::Tensor& up, const at::Tensor& dY)
 {
-    kernels::swigluBackward(
-        {rowsView(gate), rowsView(up), rowsView(dY), rowsView(gate), rowsView(up), streamOf(gate)});
+    kernels::swigluBackward({kernelRows(gate), kernelRows(up), kernelRows(dY), kernelRows(gate),
+                             kernelRows(up), kernelStream(gate)});
 }
 
 at::Tensor fusedRmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon)
@@ -211,9 +163,9 @@ at::Tensor fusedCrossEntropy(at::Tensor& logits, const at::Tensor& targets, doub
 {
     const at::Tensor losses = at::empty({logits.size(0)}, logits.options().dtype(at::kDouble));
     const at::Tensor ids = targets.contiguous();
-    kernels::softmaxCrossEntropy({view(logits), ids.const_data_ptr<std::int64_t>(),
+    kernels::softmaxCrossEntropy({kernelView(logits), ids.const_data_ptr<std::int64_t>(),
                                   losses.mutable_data_ptr<double>(), gradientScale,
-                                  gradientScale != 0.0, streamOf(logits)});
+                                  gradientScale != 0.0, kernelStream(logits)});
     return losses;
 }
 

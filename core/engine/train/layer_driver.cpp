@@ -3,6 +3,7 @@
 #include "core/engine/train/layer_driver.h"
 
 #include "core/engine/model/forward.h"
+#include "core/engine/model/quantized_linears.h"
 #include "core/engine/train/chunked_loss.h"
 
 #include <ATen/Functions.h>
@@ -30,11 +31,21 @@ const RotaryTable& LayerDriver::rotaryFor(std::int64_t length)
     return m_rotary;
 }
 
+const DecoderLayer& LayerDriver::layerOf(std::size_t layer)
+{
+    const DecoderLayer& stored = m_model.layers[layer];
+    if (!stored.o.nf4) {
+        return stored;
+    }
+    unpackLinears(stored, m_model.dtype(), m_unpacked);
+    return m_unpacked;
+}
+
 LayerPass LayerDriver::passOf(std::size_t layer, const TrainingBatch& batch)
 {
-    return {m_model.layers[layer], m_trainables.gradients().layers[layer],
-            m_model.config,        rotaryFor(batch.layout.length),
-            batch.layout,          m_memory.mlpTile};
+    return {layerOf(layer), m_trainables.gradients().layers[layer],
+            m_model.config, rotaryFor(batch.layout.length),
+            batch.layout,   m_memory.mlpTile};
 }
 
 void LayerDriver::addEmbeddingGradient(const at::Tensor& ids, const at::Tensor& gradient_Td)

@@ -31,12 +31,15 @@ public:
 
 private:
     const RotaryTable& rotaryFor(std::int64_t length);
+    /// The layer as it computes: of one kept in 4 bits, an unpacked copy until the next call.
+    const DecoderLayer& layerOf(std::size_t layer);
     LayerPass passOf(std::size_t layer, const TrainingBatch& batch);
     void addEmbeddingGradient(const at::Tensor& ids, const at::Tensor& gradient);
 
     DecoderModel& m_model;
     TrainableSet& m_trainables;
     LayerMemory m_memory;
+    DecoderLayer m_unpacked;
     RotaryTable m_rotary;
     std::int64_t m_rotaryLength = -1;
 };

@@ -14,13 +14,11 @@ namespace longlora {
 
 namespace {
 
-at::Tensor uniformMatrix(const at::Tensor& like, std::int64_t rank, at::Generator& generator)
+at::Tensor uniformMatrix(std::int64_t rank, std::int64_t inputs, const at::TensorOptions& options,
+                         at::Generator& generator)
 {
-    const std::int64_t inputs = like.size(1);
     const double bound = 1.0 / std::sqrt(static_cast<double>(inputs));
-    return at::empty({rank, inputs}, at::kFloat)
-        .uniform_(-bound, bound, generator)
-        .to(like.options());
+    return at::empty({rank, inputs}, at::kFloat).uniform_(-bound, bound, generator).to(options);
 }
 
 } // namespace
@@ -72,12 +70,11 @@ void TrainableSet::addLowRank(DecoderModel& model, const RunConfig& config)
         return std::find(lora.targets.begin(), lora.targets.end(), family.loraName(shape.part)) !=
                lora.targets.end();
     };
+    const at::TensorOptions options = model.embedTokens.options();
     forEachLinear(model, [&](const WeightShape& shape, LoraLinear& linear) {
         if (isTarget(shape)) {
-            linear.lora =
-                LoraPair{uniformMatrix(linear.weight, lora.rank, generator),
-                         at::zeros({linear.weight.size(0), lora.rank}, linear.weight.options()),
-                         m_loraScale};
+            linear.lora = LoraPair{uniformMatrix(lora.rank, shape.sizes[1], options, generator),
+                                   at::zeros({shape.sizes[0], lora.rank}, options), m_loraScale};
             addPair(shape.module(), *linear.lora, lora);
         }
     });

@@ -132,7 +132,8 @@ void TrainingRun::prepare()
     m_data = prepareTrainingData(m_config, m_modelConfig, unlessStopped);
 
     say(RunState::Preparing, "loading the model");
-    m_model = std::make_unique<DecoderModel>(loadBaseModel(m_config.model, m_place, unlessStopped));
+    m_model = std::make_unique<DecoderModel>(
+        loadBaseModel(m_config.model, m_place, unlessStopped, m_config.quantization));
     AdapterOrigin origin{m_modelConfig.rope, extendedRope(m_modelConfig, m_config.context),
                          baseFingerprint(m_config.model), rowLength(m_modelConfig, m_config)};
     m_model->config.rope = origin.rope;

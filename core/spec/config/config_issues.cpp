@@ -195,8 +195,11 @@ void checkTargets(const LoraConfig& lora, const ModelConfig* model, IssueList& i
 
 void checkMethod(const RunConfig& config, const ModelConfig* model, IssueList& issues)
 {
-    if (config.quantization == Quantization::Nf4) {
-        issues.unavailable("quantization", "nf4", "none", "\"none\"");
+    if (config.quantization == Quantization::Nf4 && config.method == TrainingMethod::Full) {
+        issues.error("quantization",
+                     "nf4 is for weights that stay as they are, and method full "
+                     "trains them all",
+                     "\"none\"");
     }
     if (config.method == TrainingMethod::Full) {
         return;

@@ -34,10 +34,11 @@ void visitFields(Config& c, Visitor& visitor)
                    "lora: low-rank updates, optionally with embeddings and norms; full: every "
                    "weight, about ten times the memory."},
                   c.method);
-    visitor.field(
-        {"quantization", "Quantization", "",
-         "How the frozen weights are stored; nf4 needs a quarter of the memory and is less exact."},
-        c.quantization);
+    visitor.field({"quantization", "Frozen weights", "",
+                   "How the frozen weights are kept; nf4: the layers' in 4 bits, a quarter of what "
+                   "bf16 takes, "
+                   "unpacked a layer at a time, and less exact."},
+                  c.quantization);
     visitor.group("optimizer", "Optimizer", c.optimizer);
     visitor.group("schedule", "Schedule", c.schedule);
     visitor.group("batch", "Batch", c.batch);

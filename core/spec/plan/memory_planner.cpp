@@ -55,12 +55,16 @@ void addWeightItems(const PlanQuantities& q, ItemList& items)
 {
     const double ranks = q.sharding.ranks;
     const std::string trained = count(q.trained);
-    items.add("Frozen weights", q.frozenHere() * q.compute,
-              fmt::format("{} numbers x {} B{}", count(q.frozen), q.compute,
-                          dividedBy(q.sharding.dividesWeights ? ranks : 1.0)));
-    items.add("Gathered layers", q.gathered() * q.compute,
-              fmt::format("the layer in use and the next: 2 x {} numbers x {} B",
-                          count(q.layerFrozen), q.compute));
+    const std::string divided = dividedBy(q.sharding.dividesWeights ? ranks : 1.0);
+    items.add(
+        "Frozen weights", q.fullBytes() * q.share(),
+        fmt::format("{} numbers x {} B{}", count(q.frozen - q.quantized), q.compute, divided));
+    items.add("Frozen weights in NF4", q.packedBytes() * q.share(),
+              fmt::format("{} numbers x {:.4f} B{}", count(q.quantized), kNf4Bytes, divided));
+    items.add("Gathered layers", q.gatheredBytes(),
+              fmt::format("the layer in use and the next: 2 x {} numbers", count(q.layerFrozen)));
+    items.add("Layer unpacked from NF4", q.unpackedBytes(),
+              fmt::format("{} numbers x {} B", count(q.layerFrozen), q.compute));
     items.add("Trained weights", q.mastersHere() * q.master,
               fmt::format("{} numbers x {} B{}", trained, q.master,
                           dividedBy(q.hasComputeCopy() ? ranks : 1.0)));

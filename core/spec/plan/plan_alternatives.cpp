@@ -184,6 +184,9 @@ std::vector<Settings> otherChanges(const FitSearch& search)
     if (search.device().resolved(config.precision.compute) != ComputePrecision::Bf16) {
         changes.push_back({"precision.compute=bf16"});
     }
+    if (config.method == TrainingMethod::Lora && config.quantization == Quantization::None) {
+        changes.push_back({"quantization=nf4"});
+    }
     if (config.method == TrainingMethod::Full) {
         changes.push_back({"method=lora"});
     } else if (config.lora.trainEmbeddings) {

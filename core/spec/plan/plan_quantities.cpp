@@ -85,7 +85,10 @@ PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
     q.master = std::max(4.0, q.compute);
     q.program = device.programBytes + (device.kind == DeviceKind::Cuda ? 0.0 : kThreadBytes);
     q.memory = {{config.memory.recompute}, mlpTileTokens(config)};
-    q.sharding = shardingOf(config, device, q.frozen * q.compute);
+    if (config.quantization == Quantization::Nf4) {
+        q.quantized = q.layerFrozen * static_cast<double>(model.layerCount);
+    }
+    q.sharding = shardingOf(config, device, q.frozenBytes());
     return q;
 }
 
@@ -166,8 +169,8 @@ double haloBytes(const ModelConfig& model, const RunConfig& config, const PlanQu
 
 double peakOf(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
 {
-    return (q.frozenHere() + q.gathered()) * q.compute + trainedBytes(q) + q.program +
-           activationBytes(model, config, q);
+    return q.frozenBytes() * q.share() + q.gatheredBytes() + q.unpackedBytes() + trainedBytes(q) +
+           q.program + activationBytes(model, config, q);
 }
 
 void chooseMemory(const ModelConfig& model, const RunConfig& config, const DeviceProfile& device,

@@ -10,6 +10,10 @@
 
 namespace longlora {
 
+/// Of a number in 4-bit NormalFloat with double quantisation: its code, a byte for each block of
+/// 64, and 4 bytes for each 256 blocks (Dettmers et al. 2023, sec. 3).
+inline constexpr double kNf4Bytes = 0.5 + 1.0 / 64.0 + 4.0 / (64.0 * 256.0);
+
 /// How the devices of a run divide it. Sequence parallel: devices share a row. Moments are divided
 /// among all; frozen weights, by layers, where a device would spend more than half of its memory on
 /// them, and then a layer is gathered from all while the one before it computes.
@@ -25,6 +29,7 @@ struct PlanQuantities {
     PlanSharding sharding;
     double frozen = 0.0;      ///< numbers that are not trained, of the whole model
     double layerFrozen = 0.0; ///< of these, in one layer
+    double quantized = 0.0;   ///< of the frozen, kept in 4 bits
     double trained = 0.0;     ///< numbers that are
     double rows = 0.0;        ///< of a micro-batch
     double length = 0.0;      ///< tokens of a row
@@ -36,9 +41,16 @@ struct PlanQuantities {
     /// Of a micro-batch, on this device.
     double tokens() const { return rows * length / sharding.sequenceParallel; }
     bool hasComputeCopy() const { return compute != master; }
-    double frozenHere() const { return sharding.dividesWeights ? frozen / sharding.ranks : frozen; }
+    double share() const { return sharding.dividesWeights ? 1.0 / sharding.ranks : 1.0; }
+    /// In full and in 4 bits, of the whole model.
+    double fullBytes() const { return (frozen - quantized) * compute; }
+    double packedBytes() const { return quantized * kNf4Bytes; }
+    double frozenBytes() const { return fullBytes() + packedBytes(); }
+    double layerBytes() const { return layerFrozen * (quantized > 0.0 ? kNf4Bytes : compute); }
     /// The layer in use and the next one.
-    double gathered() const { return sharding.dividesWeights ? 2.0 * layerFrozen : 0.0; }
+    double gatheredBytes() const { return sharding.dividesWeights ? 2.0 * layerBytes() : 0.0; }
+    /// The layer in use, in full.
+    double unpackedBytes() const { return quantized > 0.0 ? layerFrozen * compute : 0.0; }
     /// Masters can be divided where every device has the copy to compute with.
     double mastersHere() const { return hasComputeCopy() ? trained / sharding.ranks : trained; }
     double momentsHere() const { return 2.0 * trained / sharding.ranks; }

@@ -123,7 +123,7 @@ void addTraffic(const RunConfig& config, const DeviceProfile& device, const Plan
         const auto microBatches =
             static_cast<double>(std::max<std::int64_t>(1, config.batch.accumulation));
         const double bytes =
-            q.sharding.dividesWeights ? 2.0 * microBatches * q.frozen * q.compute * others : 0.0;
+            q.sharding.dividesWeights ? 2.0 * microBatches * q.frozenBytes() * others : 0.0;
         times.add("Weights gathered, beyond computing",
                   std::max(0.0, bytes / device.linkBytesPerSecond - times.seconds()), [&] {
                       return fmt::format("forward and back, {} micro-batches: {} / {:.0f} GB/s, "
