@@ -147,9 +147,15 @@ std::string readWholeFile(const std::filesystem::path& path, std::uintmax_t limi
     if (!S_ISREG(status.st_mode)) {
         throw DataError("Cannot read " + path.string() + ": it is not a regular file");
     }
+    const auto requireWithin = [&](std::uintmax_t bytes) {
+        if (bytes > limitBytes) {
+            throw DataError(path.string() + " is larger than the limit of " +
+                            formatBytes(static_cast<double>(limitBytes)));
+        }
+    };
+    requireWithin(static_cast<std::uintmax_t>(status.st_size));
     std::string content;
-    content.reserve(static_cast<std::size_t>(
-        std::min(static_cast<std::uintmax_t>(status.st_size), limitBytes)));
+    content.reserve(static_cast<std::size_t>(status.st_size));
     std::string block(std::size_t{1} << 16, '\0');
     while (true) {
         const ssize_t count = ::read(descriptor.get(), block.data(), block.size());
@@ -160,10 +166,7 @@ std::string readWholeFile(const std::filesystem::path& path, std::uintmax_t limi
             return content;
         }
         content.append(block, 0, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-        if (content.size() > limitBytes) {
-            throw DataError(path.string() + " is larger than the limit of " +
-                            formatBytes(static_cast<double>(limitBytes)));
-        }
+        requireWithin(content.size()); // it may grow meanwhile
     }
 }
 
