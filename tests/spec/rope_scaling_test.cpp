@@ -81,6 +81,8 @@ TEST(RopeScaling, DescriptionsAreForPeople)
     EXPECT_EQ(describeRope(rope), "default, theta 10,000");
     rope.theta = 1234.5;
     EXPECT_EQ(describeRope(rope), "default, theta 1234.5");
+    rope.theta = 0x1p117; // a count in no integer
+    EXPECT_EQ(describeRope(rope), "default, theta 1.661534994731145e+35");
     rope.kind = RopeKind::Linear;
     rope.factor = 4;
     EXPECT_EQ(describeRope(rope), "linear x 4");

@@ -119,13 +119,23 @@ std::string ropeKindName(RopeKind kind)
     return "default";
 }
 
+namespace {
+
+/// "500,000"; whatever a file says may be no count at all.
+std::string thetaText(double theta)
+{
+    constexpr double kLargestCount = 1e15;
+    const bool isCount = theta == std::floor(theta) && std::abs(theta) <= kLargestCount;
+    return isCount ? formatCount(static_cast<std::int64_t>(theta)) : fmt::format("{}", theta);
+}
+
+} // namespace
+
 std::string describeRope(const RopeScaling& rope)
 {
     switch (rope.kind) {
     case RopeKind::Default:
-        return "default, theta " + (rope.theta == std::floor(rope.theta)
-                                        ? formatCount(static_cast<std::int64_t>(rope.theta))
-                                        : fmt::format("{}", rope.theta));
+        return "default, theta " + thetaText(rope.theta);
     case RopeKind::Linear:
         return fmt::format("linear x {}", rope.factor);
     case RopeKind::Dynamic:
