@@ -2,9 +2,9 @@
 #include "core/spec/plan/plan_quantities.h"
 
 #include "core/spec/config/config_issues.h"
-#include "core/spec/config/model_weights.h"
 #include "core/spec/plan/loss_chunk.h"
 #include "core/spec/plan/memory_planner.h"
+#include "core/spec/plan/time_planner.h"
 
 #include <algorithm>
 
@@ -41,15 +41,6 @@ double frozenCount(const ModelConfig& model, const RunConfig& config, const Trai
     return static_cast<double>(model.parameterCount() - replaced);
 }
 
-double linearCount(const ModelConfig& model)
-{
-    std::int64_t numbers = 0;
-    for (const WeightShape& shape : layerWeightShapes(model, 0)) {
-        numbers += isLayerLinear(shape.part) ? shape.count() : 0;
-    }
-    return static_cast<double>(numbers);
-}
-
 PlanSharding shardingOf(const RunConfig& config, const DeviceProfile& device, double frozenBytes)
 {
     PlanSharding sharding;
@@ -77,7 +68,7 @@ PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
     PlanQuantities q;
     q.device = device.kind;
     q.frozen = frozenCount(model, config, trained);
-    q.layerFrozen = q.frozen > 0.0 ? linearCount(model) : 0.0;
+    q.layerFrozen = q.frozen > 0.0 ? layerLinearNumbers(model) : 0.0;
     q.trained = static_cast<double>(trained.total());
     q.rows = static_cast<double>(std::max<std::int64_t>(1, config.batch.microBatch));
     q.length = static_cast<double>(rowLength(model, config));
