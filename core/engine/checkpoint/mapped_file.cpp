@@ -2,39 +2,16 @@
 #include "core/engine/checkpoint/mapped_file.h"
 
 #include "core/spec/base/error.h"
+#include "core/spec/base/file_errors.h"
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
 
 namespace longlora {
-
-namespace {
-
-[[noreturn]] void throwCannotRead(const std::filesystem::path& file, int code)
-{
-    throw DataError("Cannot read " + file.string() + ": " + std::system_category().message(code),
-                    code == ENOENT ? "Check the path." : "Check the file's rights.");
-}
-
-std::uint64_t sizeOf(const FileDescriptor& descriptor, const std::filesystem::path& file)
-{
-    struct stat status = {};
-    if (::fstat(descriptor.get(), &status) != 0) {
-        throwCannotRead(file, errno);
-    }
-    if (!S_ISREG(status.st_mode)) {
-        throw FormatError(file.string(), {}, "is not a regular file");
-    }
-    return static_cast<std::uint64_t>(status.st_size);
-}
-
-} // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& file)
     : m_path(file)
@@ -44,7 +21,7 @@ MappedFile::MappedFile(const std::filesystem::path& file)
     if (m_descriptor.get() < 0) {
         throwCannotRead(file, errno);
     }
-    m_size = sizeOf(m_descriptor, file);
+    m_size = regularFileSize(m_descriptor.get(), file);
     if (m_size == 0) {
         return;
     }
@@ -83,7 +60,7 @@ std::string MappedFile::readAt(std::uint64_t offset, std::uint64_t count) const
 
 void MappedFile::requireUnshrunk(const std::string& what) const
 {
-    if (const std::uint64_t now = sizeOf(m_descriptor, m_path); now < m_size) {
+    if (const std::uint64_t now = regularFileSize(m_descriptor.get(), m_path); now < m_size) {
         throw FormatError(
             m_path.string(), what,
             fmt::format("the file shrank from {} to {} bytes while it was in use", m_size, now));

@@ -2,37 +2,15 @@
 #include "core/engine/checkpoint/gguf/byte_source.h"
 
 #include "core/spec/base/error.h"
+#include "core/spec/base/file_errors.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <system_error>
+#include <cerrno>
 
 namespace longlora {
-
-namespace {
-
-[[noreturn]] void throwCannotRead(const std::filesystem::path& file, int code)
-{
-    throw DataError("Cannot read " + file.string() + ": " + std::system_category().message(code),
-                    code == ENOENT ? "Check the path." : "Check the file's rights.");
-}
-
-std::uint64_t sizeOf(const FileDescriptor& descriptor, const std::filesystem::path& file)
-{
-    struct stat status = {};
-    if (::fstat(descriptor.get(), &status) != 0) {
-        throwCannotRead(file, errno);
-    }
-    if (!S_ISREG(status.st_mode)) {
-        throw FormatError(file.string(), {}, "is not a regular file");
-    }
-    return static_cast<std::uint64_t>(status.st_size);
-}
-
-} // namespace
 
 void MemorySource::read(std::uint64_t offset, std::span<char> bytes) const
 {
@@ -47,7 +25,7 @@ FileSource::FileSource(const std::filesystem::path& file)
     if (m_descriptor.get() < 0) {
         throwCannotRead(file, errno);
     }
-    m_size = sizeOf(m_descriptor, file);
+    m_size = regularFileSize(m_descriptor.get(), file);
 }
 
 void FileSource::read(std::uint64_t offset, std::span<char> bytes) const
@@ -70,7 +48,7 @@ void FileSource::read(std::uint64_t offset, std::span<char> bytes) const
 
 void FileSource::requireWhole() const
 {
-    if (const std::uint64_t now = sizeOf(m_descriptor, m_file); now < m_size) {
+    if (const std::uint64_t now = regularFileSize(m_descriptor.get(), m_file); now < m_size) {
         throw FormatError(
             m_file.string(), fmt::format("offset {}", now),
             fmt::format("the file shrank from {} to {} bytes while it was in use", m_size, now));

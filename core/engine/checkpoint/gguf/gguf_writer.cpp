@@ -5,6 +5,7 @@
 #include "core/spec/base/atomic_file.h"
 #include "core/spec/base/disk_space.h"
 #include "core/spec/base/error.h"
+#include "core/spec/base/file_errors.h"
 
 #include <unistd.h>
 
@@ -12,7 +13,6 @@
 #include <bit>
 #include <stdexcept>
 #include <string_view>
-#include <system_error>
 
 namespace longlora {
 
@@ -124,19 +124,6 @@ std::string headerOf(const GgufMetadata& metadata,
     }
     bytes.resize(static_cast<std::size_t>(padded(bytes.size())), '\0');
     return bytes;
-}
-
-std::filesystem::path folderOf(const std::filesystem::path& file)
-{
-    return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-}
-
-[[noreturn]] void throwCannotWrite(const std::filesystem::path& file, int code)
-{
-    throw DataError("Cannot write " + file.string() + ": " + std::system_category().message(code),
-                    code == ENOSPC || code == EDQUOT || code == EFBIG
-                        ? "Free some space there, or choose another folder."
-                        : "Check the path and the rights of " + folderOf(file).string() + ".");
 }
 
 void requireAbsent(const std::filesystem::path& file)
