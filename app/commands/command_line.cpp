@@ -73,6 +73,13 @@ const CLI::App& deepestChosen(const CLI::App& command)
     return chosen.empty() ? command : deepestChosen(*chosen.front());
 }
 
+/// "longlora bench train"
+std::string spelled(const CLI::App& command)
+{
+    const CLI::App* parent = command.get_parent();
+    return parent == nullptr ? "longlora" : spelled(*parent) + " " + command.get_name();
+}
+
 std::vector<std::string> knownNames(const CLI::App& command, bool options)
 {
     std::vector<std::string> names;
@@ -104,11 +111,10 @@ void refuseUnknown(const CLI::App& program)
     const std::vector<std::string> known = knownNames(command, isOption);
     const std::vector<std::string_view> views(known.begin(), known.end());
     const std::string nearest = nearestName(name, views);
-    const std::string path = &command == &program ? "longlora" : "longlora " + command.get_name();
     const std::string what = isOption        ? "unknown option "
                              : known.empty() ? "unexpected argument "
                                              : "unknown command ";
-    throw ConfigError(what + name, nearest.empty() ? "See " + path + " --help."
+    throw ConfigError(what + name, nearest.empty() ? "See " + spelled(command) + " --help."
                                                    : "Did you mean " + nearest + "?");
 }
 
@@ -118,11 +124,9 @@ void requireCommand(const CLI::App& program, const Action& chosen)
         return;
     }
     const CLI::App& command = deepestChosen(program);
-    const bool isProgram = &command == &program;
-    throw ConfigError(isProgram ? "no command is given"
-                                : "longlora " + command.get_name() + " needs to know what",
-                      isProgram ? "See longlora --help."
-                                : "See longlora " + command.get_name() + " --help.");
+    throw ConfigError(&command == &program ? "no command is given"
+                                           : spelled(command) + " needs to know what",
+                      "See " + spelled(command) + " --help.");
 }
 
 ExitStatus chooseAndRun(std::vector<std::string> arguments, Console& console)

@@ -91,6 +91,7 @@ INSTANTIATE_TEST_SUITE_P(
     Each, WrongUsageTest,
     Values(WrongUsage{{}, "no command is given"}, WrongUsage{{"trian"}, "Did you mean train?"},
            WrongUsage{{"evaluate"}, "longlora evaluate --help"},
+           WrongUsage{{"bench", "train", "--tokens", "8"}, "See longlora bench train --help."},
            WrongUsage{{"evaluate", "perplexty"}, "Did you mean perplexity?"},
            WrongUsage{{"train", "--confg", "x"}, "Did you mean --config?"},
            WrongUsage{{"merge", "--bse=x"}, "Did you mean --base?"},

@@ -200,13 +200,43 @@ TEST(PlanMemory, ActivationsGrowInProportionToTokens)
         return bytesOf(plan, "Kept activations") + bytesOf(plan, "Backward of one layer");
     };
     EXPECT_NEAR(kept(32768, 1) / kept(16384, 1), 2.0, 1e-9);
-    EXPECT_EQ(kept(16384, 3), kept(3 * 16384, 1));
-    RunConfig full = runAt(16384);
-    full.attention.kind = AttentionKind::Full;
-    // S2's dense calls work on half of the heads, full attention's on all.
-    EXPECT_EQ(planMemory(llama2(), full, deviceWith(0)).peakBytes -
-                  planMemory(llama2(), runAt(16384), deviceWith(0)).peakBytes,
+}
+
+DeviceProfile gpuWith(double bytes)
+{
+    DeviceProfile device = deviceWith(bytes);
+    device.kind = DeviceKind::Cuda;
+    return device;
+}
+
+TEST(PlanMemory, RowsCountAsTokens)
+{
+    const auto backward = [](std::int64_t length, std::int64_t rows) {
+        RunConfig config = runAt(length);
+        config.batch.microBatch = rows;
+        return bytesOf(planMemory(llama2(), config, gpuWith(0)), "Backward of one layer");
+    };
+    EXPECT_EQ(backward(16384, 3), backward(3 * 16384, 1));
+}
+
+double backwardAt(AttentionKind kind, const DeviceProfile& device)
+{
+    RunConfig config = runAt(16384);
+    config.attention.kind = kind;
+    return bytesOf(planMemory(llama2(), config, device), "Backward of one layer");
+}
+
+TEST(PlanMemory, AttentionsKernelIsCountedAsTheDeviceHasIt)
+{
+    // On a GPU S2's dense calls return gradients of half of the heads, full attention's of all.
+    EXPECT_EQ(backwardAt(AttentionKind::Full, gpuWith(0)) -
+                  backwardAt(AttentionKind::S2, gpuWith(0)),
               16384.0 * 4 * 4096 / 2 * 4);
+    // On a processor each thread holds the keys of one head's segment: a quarter of them under S2.
+    DeviceProfile cpu = deviceWith(0);
+    cpu.threads = 8;
+    EXPECT_EQ(backwardAt(AttentionKind::Full, cpu) - backwardAt(AttentionKind::S2, cpu),
+              8.0 * (16384 - 4096) * 128 * (3 * 4 + 2 * 4));
 }
 
 TEST(PlanMemory, LossIsCountedWhereItIsTheLarger)
@@ -310,7 +340,7 @@ TEST(PlanMemory, SlidingWindowCountsItsBlockOfScores)
     ModelConfig windowed = tiny();
     windowed.slidingWindow = 1024;
     const auto backward = [](const ModelConfig& model, std::int64_t length) {
-        return bytesOf(planMemory(model, runAt(length), deviceWith(0)), "Backward of one layer");
+        return bytesOf(planMemory(model, runAt(length), gpuWith(0)), "Backward of one layer");
     };
     EXPECT_EQ(backward(windowed, 1024), backward(tiny(), 1024));
     EXPECT_EQ(backward(windowed, 4096) - backward(tiny(), 4096), 3.0 * 4 * 256 * (1024 + 255) * 4);

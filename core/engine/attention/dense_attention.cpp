@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/attention/dense_attention.h"
 
+#include "core/engine/attention/cpu_flash_attention.h"
+#include "core/engine/attention/windowed_attention.h"
 #include "core/spec/base/error.h"
 
 #include <ATen/Tensor.h>
@@ -10,18 +12,30 @@
 #include <ATen/ops/_scaled_dot_product_flash_attention_backward.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
+#include <ATen/ops/empty.h>
 
 #include <array>
 #include <tuple>
+#include <utility>
 
 namespace longlora {
 
 namespace {
 
-enum class Backend { CpuFlash, CudaFlash, CudaEfficient };
+enum class Backend { CpuTiles, CpuFlash, Windowed, CudaFlash, CudaEfficient };
 
-Backend backendFor(const at::Tensor& q)
+/// Fewer queries do not repay the copies of the keys that cpuFlashForward makes.
+constexpr std::int64_t kFewQueries = 16;
+
+Backend backendFor(const DenseAttention& args)
 {
+    const at::Tensor& q = args.q;
+    if (q.size(2) >= kFewQueries && cpuFlashTakes(q)) {
+        return Backend::CpuTiles;
+    }
+    if (args.visible.window > 0) {
+        return Backend::Windowed;
+    }
     if (q.is_cpu()) {
         return Backend::CpuFlash;
     }
@@ -37,56 +51,92 @@ Backend backendFor(const at::Tensor& q)
     }
 }
 
+bool isCausal(const DenseAttention& args)
+{
+    return args.visible.firstQuery < args.k.size(2) - 1;
+}
+
+DenseAttentionKept kept(const DenseAttention& args, const at::Tensor& out,
+                        const at::Tensor& logSumExp, std::vector<at::Tensor> rest = {})
+{
+    args.out.copy_(out);
+    return {logSumExp, std::move(rest)};
+}
+
+void give(const DenseAttentionGradients& into, const at::Tensor& dQ, const at::Tensor& dK,
+          const at::Tensor& dV)
+{
+    into.q.copy_(dQ);
+    into.k.add_(dK);
+    into.v.add_(dV);
+}
+
 } // namespace
 
-DenseAttentionResult denseAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                    bool causal)
+DenseAttentionKept denseAttention(const DenseAttention& args)
 {
-    switch (backendFor(q)) {
+    const auto& [q, k, v, out, visible] = args;
+    switch (backendFor(args)) {
+    case Backend::CpuTiles: {
+        const at::Tensor logSumExp =
+            at::empty({q.size(0), q.size(1), q.size(2)}, q.options().dtype(at::kFloat));
+        cpuFlashForward({q, k, v, out, logSumExp, visible});
+        return {logSumExp, {}};
+    }
+    case Backend::Windowed:
+        return {windowedAttention(args), {}};
     case Backend::CpuFlash: {
-        auto [out, logSumExp] =
-            at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, causal);
-        return {out, logSumExp, {}};
+        const auto [made, logSumExp] =
+            at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, isCausal(args));
+        return kept(args, made, logSumExp);
     }
     case Backend::CudaFlash: {
-        auto result = at::_scaled_dot_product_flash_attention(q, k, v, 0.0, causal, false);
-        return {
-            std::get<0>(result),
-            std::get<1>(result),
-            {std::get<2>(result), std::get<3>(result), std::get<6>(result), std::get<7>(result)}};
+        const auto made =
+            at::_scaled_dot_product_flash_attention(q, k, v, 0.0, isCausal(args), false);
+        return kept(args, std::get<0>(made), std::get<1>(made),
+                    {std::get<2>(made), std::get<3>(made), std::get<6>(made), std::get<7>(made)});
     }
     case Backend::CudaEfficient:
         break;
     }
-    auto [out, logSumExp, seed, offset] =
-        at::_scaled_dot_product_efficient_attention(q, k, v, {}, true, 0.0, causal);
-    return {out, logSumExp, {seed, offset}};
+    const auto [made, logSumExp, seed, offset] =
+        at::_scaled_dot_product_efficient_attention(q, k, v, {}, true, 0.0, isCausal(args));
+    return kept(args, made, logSumExp, {seed, offset});
 }
 
-DenseAttentionGradients denseAttentionBackward(const at::Tensor& gradOut, const at::Tensor& q,
-                                               const at::Tensor& k, const at::Tensor& v,
-                                               const DenseAttentionResult& forward)
+void denseAttentionBackward(const DenseAttention& args, const DenseAttentionKept& kept,
+                            const at::Tensor& gradOut, const DenseAttentionGradients& into)
 {
-    std::tuple<at::Tensor, at::Tensor, at::Tensor> gradients;
-    switch (backendFor(q)) {
-    case Backend::CpuFlash:
-        gradients = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-            gradOut, q, k, v, forward.out, forward.logSumExp, 0.0, true);
-        break;
-    case Backend::CudaFlash:
-        gradients = at::_scaled_dot_product_flash_attention_backward(
-            gradOut, q, k, v, forward.out, forward.logSumExp, forward.rest[0], forward.rest[1],
-            q.size(2), k.size(2), 0.0, true, forward.rest[2], forward.rest[3]);
-        break;
+    const auto& [q, k, v, out, visible] = args;
+    const bool causal = isCausal(args);
+    switch (backendFor(args)) {
+    case Backend::CpuTiles:
+        cpuFlashBackward({gradOut, q, k, v, out, kept.logSumExp, into.q, into.k, into.v, visible});
+        return;
+    case Backend::Windowed:
+        windowedAttentionBackward(args, kept.logSumExp, gradOut, into);
+        return;
+    case Backend::CpuFlash: {
+        const auto [dQ, dK, dV] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+            gradOut, q, k, v, out, kept.logSumExp, 0.0, causal);
+        give(into, dQ, dK, dV);
+        return;
+    }
+    case Backend::CudaFlash: {
+        const auto [dQ, dK, dV] = at::_scaled_dot_product_flash_attention_backward(
+            gradOut, q, k, v, out, kept.logSumExp, kept.rest[0], kept.rest[1], q.size(2), k.size(2),
+            0.0, causal, kept.rest[2], kept.rest[3]);
+        give(into, dQ, dK, dV);
+        return;
+    }
     case Backend::CudaEfficient: {
-        auto [dq, dk, dv, bias] = at::_scaled_dot_product_efficient_attention_backward(
-            gradOut, q, k, v, {}, forward.out, forward.logSumExp, forward.rest[0], forward.rest[1],
-            0.0, {true, true, true, false}, true);
-        gradients = {dq, dk, dv};
-        break;
+        const auto [dQ, dK, dV, bias] = at::_scaled_dot_product_efficient_attention_backward(
+            gradOut, q, k, v, {}, out, kept.logSumExp, kept.rest[0], kept.rest[1], 0.0,
+            {true, true, true, false}, causal);
+        give(into, dQ, dK, dV);
+        return;
     }
     }
-    return {std::get<0>(gradients), std::get<1>(gradients), std::get<2>(gradients)};
 }
 
 } // namespace longlora

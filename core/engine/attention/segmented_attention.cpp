@@ -6,9 +6,6 @@
 // Proven against kernels/shifted_sparse_attention (dense, fp64) in tests/engine.
 #include "core/engine/attention/segmented_attention.h"
 
-#include "core/engine/attention/dense_attention.h"
-#include "core/engine/attention/windowed_attention.h"
-
 #include <ATen/Functions.h>
 #include <ATen/Tensor.h>
 #include <ATen/TensorOperators.h>
@@ -19,20 +16,6 @@
 namespace longlora {
 
 namespace {
-
-DenseAttentionResult attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                               bool causal, std::int64_t window)
-{
-    return window > 0 ? windowedAttention(q, k, v, window) : denseAttention(q, k, v, causal);
-}
-
-DenseAttentionGradients attentionBackward(const at::Tensor& gradOut, const at::Tensor& q,
-                                          const at::Tensor& k, const at::Tensor& v,
-                                          const DenseAttentionResult& forward, std::int64_t window)
-{
-    return window > 0 ? windowedAttentionBackward(gradOut, q, k, v, forward, window)
-                      : denseAttentionBackward(gradOut, q, k, v, forward);
-}
 
 /// Query heads first, first + step, ... that use the kv heads kvFirst, kvFirst + 1, ...: one head
 /// of each group of queries that shares a kv head, so that K and V need no repeating.
@@ -150,6 +133,7 @@ private:
 
 /// What one dense call works on: segments of one half, some of its heads.
 struct Call {
+    std::int64_t window; ///< inside its segments; 0: none
     const HeadLayout& half;
     const SegmentView& view;
     const HeadBlock& block;
@@ -164,6 +148,12 @@ struct Call {
     {
         return view.of(x.in(half), block.kvFirst, 1, block.count);
     }
+    template <class Outs>
+    DenseAttention tensors(const RolledTensors& q, const RolledTensors& k, const RolledTensors& v,
+                           const Outs& out) const
+    {
+        return {queries(q), keys(k), keys(v), queries(out), {0, window}};
+    }
 };
 
 /// Calls visit(call) for each dense call that the layout needs, always in the same order.
@@ -174,7 +164,7 @@ void forEachCall(const AttentionLayout& layout, std::int64_t queriesPerKvHead, c
         const auto blocks = headBlocks(half.firstHead, half.endHead, queriesPerKvHead);
         for (const SegmentView& view : segmentViews(half.runs, layout.batch, layout.length)) {
             for (const HeadBlock& block : blocks) {
-                visit(Call{half, view, block});
+                visit(Call{layout.windowIn(view.length), half, view, block});
             }
         }
     }
@@ -225,11 +215,7 @@ SegmentedAttention segmentedAttentionForward(const at::Tensor& q, const at::Tens
     const RolledTensors qs(q, layout), ks(k, layout), vs(v, layout);
     const RolledSums outs(result.out, layout);
     forEachCall(layout, q.size(2) / k.size(2), [&](const Call& call) {
-        DenseAttentionResult done = attention(call.queries(qs), call.keys(ks), call.keys(vs), true,
-                                              layout.windowIn(call.view.length));
-        call.queries(outs).copy_(done.out);
-        done.out.reset();
-        result.calls.push_back(std::move(done));
+        result.calls.push_back(denseAttention(call.tensors(qs, ks, vs, outs)));
     });
     outs.rollBack();
     return result;
@@ -244,13 +230,8 @@ void segmentedAttentionBackward(const SegmentedAttentionInputs& inputs,
     const RolledSums dq(into.q, layout), dk(into.k, layout), dv(into.v, layout);
     auto kept = forward.calls.begin();
     forEachCall(layout, inputs.q.size(2) / inputs.k.size(2), [&](const Call& call) {
-        DenseAttentionResult done = *kept++;
-        done.out = call.queries(outs);
-        const auto d = attentionBackward(call.queries(gradOuts), call.queries(qs), call.keys(ks),
-                                         call.keys(vs), done, layout.windowIn(call.view.length));
-        call.queries(dq).copy_(d.q);
-        call.keys(dk).add_(d.k);
-        call.keys(dv).add_(d.v);
+        denseAttentionBackward(call.tensors(qs, ks, vs, outs), *kept++, call.queries(gradOuts),
+                               {call.queries(dq), call.keys(dk), call.keys(dv)});
     });
     for (const RolledSums* sums : {&dq, &dk, &dv}) {
         sums->rollBack();
@@ -264,22 +245,22 @@ at::Tensor segmentedAttention(const at::Tensor& q, const at::Tensor& k, const at
 }
 
 AttentionPart attendDense(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                          bool causal, std::int64_t window)
+                          const KeyVisibility& visible)
 {
     AttentionPart part{
         at::empty(q.sizes(), q.options()),
         at::empty({q.size(0), q.size(2), q.size(1)},
                   q.options().dtype(q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat))};
     const at::Tensor qT = q.transpose(1, 2), kT = k.transpose(1, 2), vT = v.transpose(1, 2);
-    at::Tensor outT = part.out.transpose(1, 2);
+    const at::Tensor outT = part.out.transpose(1, 2);
     for (const HeadBlock& block : headBlocks(0, q.size(2), q.size(2) / k.size(2))) {
         const auto queries = [&](const at::Tensor& x) {
             return x.slice(1, block.first, x.size(1), block.step);
         };
-        const auto result = attention(queries(qT), kT.narrow(1, block.kvFirst, block.count),
-                                      vT.narrow(1, block.kvFirst, block.count), causal, window);
-        queries(outT).copy_(result.out);
-        queries(part.logSumExp).copy_(result.logSumExp);
+        const DenseAttentionKept kept =
+            denseAttention({queries(qT), kT.narrow(1, block.kvFirst, block.count),
+                            vT.narrow(1, block.kvFirst, block.count), queries(outT), visible});
+        queries(part.logSumExp).copy_(kept.logSumExp);
     }
     return part;
 }

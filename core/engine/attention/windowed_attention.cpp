@@ -75,45 +75,41 @@ at::Tensor scoresOf(const Block& block, const at::Tensor& q, const at::Tensor& k
 
 } // namespace
 
-DenseAttentionResult windowedAttention(const at::Tensor& q, const at::Tensor& k,
-                                       const at::Tensor& v, std::int64_t window)
+at::Tensor windowedAttention(const DenseAttention& args)
 {
-    DenseAttentionResult result{
-        at::empty(q.sizes(), q.options()),
-        at::empty({q.size(0), q.size(1), q.size(2)}, q.options().dtype(wideType(q))),
-        {}};
-    forEachBlock(q, k, window, [&](const Block& block) {
-        at::Tensor scores = scoresOf(block, q, k);
+    const at::Tensor logSumExps = at::empty({args.q.size(0), args.q.size(1), args.q.size(2)},
+                                            args.q.options().dtype(wideType(args.q)));
+    forEachBlock(args.q, args.k, args.visible.window, [&](const Block& block) {
+        at::Tensor scores = scoresOf(block, args.q, args.k);
         const at::Tensor logSumExp = at::logsumexp(scores, {3}, true);
         const at::Tensor share = scores.sub_(logSumExp).exp_();
-        block.queries(result.out).copy_(at::matmul(share, wide(block.keys(v))));
-        block.queries(result.logSumExp).copy_(logSumExp.squeeze(3));
+        block.queries(args.out).copy_(at::matmul(share, wide(block.keys(args.v))));
+        block.queries(logSumExps).copy_(logSumExp.squeeze(3));
     });
-    return result;
+    return logSumExps;
 }
 
-DenseAttentionGradients windowedAttentionBackward(const at::Tensor& gradOut, const at::Tensor& q,
-                                                  const at::Tensor& k, const at::Tensor& v,
-                                                  const DenseAttentionResult& forward,
-                                                  std::int64_t window)
+void windowedAttentionBackward(const DenseAttention& args, const at::Tensor& logSumExp,
+                               const at::Tensor& gradOut, const DenseAttentionGradients& into)
 {
     const auto zeros = [&](const at::Tensor& like) {
         return at::zeros(like.sizes(), like.options().dtype(wideType(like)));
     };
-    DenseAttentionGradients gradients{zeros(q), zeros(k), zeros(v)};
-    forEachBlock(q, k, window, [&](const Block& block) {
-        const at::Tensor out = wide(block.queries(forward.out));
+    const at::Tensor dK = zeros(args.k), dV = zeros(args.v);
+    forEachBlock(args.q, args.k, args.visible.window, [&](const Block& block) {
+        const at::Tensor out = wide(block.queries(args.out));
         const at::Tensor dOut = wide(block.queries(gradOut));
         const at::Tensor share =
-            scoresOf(block, q, k).sub_(block.queries(forward.logSumExp).unsqueeze(3)).exp_();
-        block.keys(gradients.v).add_(at::matmul(share.transpose(2, 3), dOut));
-        const at::Tensor dShare = at::matmul(dOut, wide(block.keys(v)).transpose(2, 3));
+            scoresOf(block, args.q, args.k).sub_(block.queries(logSumExp).unsqueeze(3)).exp_();
+        block.keys(dV).add_(at::matmul(share.transpose(2, 3), dOut));
+        const at::Tensor dShare = at::matmul(dOut, wide(block.keys(args.v)).transpose(2, 3));
         const at::Tensor dScores =
-            dShare.sub_((dOut * out).sum(3, true)).mul_(share).mul_(scaleOf(q));
-        block.queries(gradients.q).copy_(at::matmul(dScores, wide(block.keys(k))));
-        block.keys(gradients.k).add_(at::matmul(dScores.transpose(2, 3), wide(block.queries(q))));
+            dShare.sub_((dOut * out).sum(3, true)).mul_(share).mul_(scaleOf(args.q));
+        block.queries(into.q).copy_(at::matmul(dScores, wide(block.keys(args.k))));
+        block.keys(dK).add_(at::matmul(dScores.transpose(2, 3), wide(block.queries(args.q))));
     });
-    return gradients;
+    into.k.add_(dK);
+    into.v.add_(dV);
 }
 
 } // namespace longlora

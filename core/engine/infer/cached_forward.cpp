@@ -36,7 +36,7 @@ AttentionPart attendAll(const at::Tensor& q, const at::Tensor& k, const at::Tens
     const std::int64_t D = q.size(3);
     const std::int64_t R = H / K;
     const at::Tensor folded = q.reshape({1, S, K, R, D}).transpose(2, 3).reshape({1, S * R, K, D});
-    const AttentionPart part = attendDense(folded, k, v, false);
+    const AttentionPart part = attendDense(folded, k, v, {k.size(1)});
     return {.out = part.out.reshape({1, S, R, K, D}).transpose(2, 3).reshape({1, S, H, D}),
             .logSumExp =
                 part.logSumExp.reshape({1, K, S, R}).transpose(1, 2).reshape({1, S, H, 1})};
@@ -151,13 +151,13 @@ at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
             return attendInWindow(layer, q, window);
         }
         if (past == 0) {
-            return attendDense(q, k, v, true).out;
+            return attendDense(q, k, v, {}).out;
         }
         if (count == 1) {
             return attendAll(q, m_cache.keys(layer, past + 1), m_cache.values(layer, past + 1)).out;
         }
         return combine(attendAll(q, m_cache.keys(layer, past), m_cache.values(layer, past)),
-                       attendDense(q, k, v, true));
+                       attendDense(q, k, v, {}));
     };
     at::Tensor hidden = embed(m_model, idTensor(ids, m_model.device()));
     for (layer = 0; layer < m_model.layers.size(); ++layer) {
@@ -175,7 +175,8 @@ at::Tensor CachedForward::attendInWindow(std::size_t layer, const at::Tensor& q,
     const std::int64_t first = std::max<std::int64_t>(0, m_cache.length() + 1 - window);
     const at::Tensor k = m_cache.keys(layer, total).narrow(1, first, total - first);
     const at::Tensor v = m_cache.values(layer, total).narrow(1, first, total - first);
-    return q.size(1) == 1 ? attendAll(q, k, v).out : attendDense(q, k, v, true, window).out;
+    return q.size(1) == 1 ? attendAll(q, k, v).out
+                          : attendDense(q, k, v, {k.size(1) - q.size(1), window}).out;
 }
 
 at::Tensor CachedForward::logitsOfLast(const at::Tensor& hidden) const

@@ -41,6 +41,7 @@ DeviceProfile localCpuProfile()
     DeviceProfile profile;
     const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
     profile.name = fmt::format("CPU, {} {}", threads, threads == 1 ? "thread" : "threads");
+    profile.threads = threads;
     profile.memoryBytes = availableMemoryBytes();
     profile.programBytes = residentMemoryBytes();
 #if defined(__x86_64__)

@@ -3,6 +3,7 @@
 
 #include "core/spec/config/run_config.h"
 
+#include <cstdint>
 #include <string>
 
 namespace longlora {
@@ -11,6 +12,7 @@ namespace longlora {
 struct DeviceProfile {
     std::string name; ///< "CPU, 2 threads"
     DeviceKind kind = DeviceKind::Cpu;
+    std::int64_t threads = 1; ///< of a processor
     double memoryBytes = 0.0; ///< usable by this process
     /// Resident without a run: program, libraries, and whatever else it holds.
     double programBytes = 114.0 * 1024.0 * 1024.0;

@@ -3,6 +3,7 @@
 // q and kv all query and all key heads.
 #include "core/spec/plan/layer_memory.h"
 
+#include "core/spec/config/config_issues.h"
 #include "core/spec/config/model_family.h"
 
 #include <algorithm>
@@ -32,15 +33,6 @@ bool trainsDown(const ModelConfig& model, const RunConfig& config)
     const std::string_view down = familyOf(model).loraName(ModelPart::Down);
     return config.method == TrainingMethod::Full ||
            std::find(targets.begin(), targets.end(), down) != targets.end();
-}
-
-/// Results of one dense call of attention's backward, and the kernel's copy of a gradient: of one
-/// query head for each kv head, of half of them under S2.
-double callWidth(const ModelConfig& model, const RunConfig& config)
-{
-    const bool isHalved = config.attention.kind == AttentionKind::S2 && model.kvHeadCount > 1;
-    const std::int64_t heads = isHalved ? (model.kvHeadCount + 1) / 2 : model.kvHeadCount;
-    return 4.0 * static_cast<double>(heads * model.headDim);
 }
 
 double gateAndUp(const ModelConfig& model, RecomputeLevel level)
@@ -78,17 +70,34 @@ double keptPerToken(const ModelConfig& model, RecomputeLevel level)
     return kept + gateAndUp(model, level);
 }
 
-double workedOn(const ModelConfig& model, const RunConfig& config, RecomputeLevel level,
-                std::int64_t mlpTile, double tokens)
+double attentionCallWidth(const ModelConfig& model, const RunConfig& config)
 {
+    const bool isHalved = config.attention.kind == AttentionKind::S2 && model.kvHeadCount > 1;
+    const std::int64_t heads = isHalved ? (model.kvHeadCount + 1) / 2 : model.kvHeadCount;
+    return 4.0 * static_cast<double>(heads * model.headDim);
+}
+
+double attentionScratchBytes(const ModelConfig& model, const RunConfig& config, double length,
+                             double computeBytes)
+{
+    const std::int64_t group = groupSize(config.attention, static_cast<std::int64_t>(length));
+    const double keys = config.attention.kind == AttentionKind::S2
+                            ? std::min(length, static_cast<double>(group))
+                            : length;
+    return keys * static_cast<double>(model.headDim) * (3.0 * computeBytes + 2.0 * 4.0);
+}
+
+double workedOn(const ModelConfig& model, const RunConfig& config, const LayerWork& work)
+{
+    const auto& [level, mlpTile, tokens, attentionExtra] = work;
     const Widths w(model);
     const double attentionAgain = level >= RecomputeLevel::Full  ? w.projections() + w.q
                                   : level >= RecomputeLevel::Qkv ? w.projections()
                                                                  : 0.0;
     // Rotated copies where the projections themselves must stay for the norms' gradients.
     const double rotated = model.queryKeyNorm ? w.q + w.kv : 0.0;
-    const double attention = w.d + attentionAgain + rotated + w.q + w.projections() +
-                             callWidth(model, config) - keptForMlp(model, level);
+    const double attention =
+        w.d + attentionAgain + rotated + w.q + w.projections() - keptForMlp(model, level);
 
     const double tile = mlpTile > 0 ? std::min(static_cast<double>(mlpTile), tokens) : tokens;
     const double inner = (model.gatedMlp ? 2.0 : 1.0) * (level < RecomputeLevel::Mlp ? 0.0 : w.f) +
@@ -102,7 +111,7 @@ double workedOn(const ModelConfig& model, const RunConfig& config, RecomputeLeve
     const double gone =
         model.parallelResidual ? keptPerToken(model, level) - w.d - gateAndUp(model, level) : 0.0;
     const double mlp = tokens * (beside - gone) + tile * (inner + 2.0 * w.d);
-    return std::max(tokens * attention, mlp);
+    return std::max(tokens * attention + attentionExtra, mlp);
 }
 
 std::optional<std::int64_t> namedTileTokens(const std::string& tile)

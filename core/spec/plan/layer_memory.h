@@ -28,10 +28,27 @@ struct LayerMemory {
 /// Numbers per token that one layer keeps from its forward to its backward pass.
 double keptPerToken(const ModelConfig& model, RecomputeLevel level);
 
-/// Numbers alive at once in the backward pass of one layer of `tokens` tokens beside what is kept:
-/// what is computed again, and gradients.
-double workedOn(const ModelConfig& model, const RunConfig& config, RecomputeLevel level,
-                std::int64_t mlpTile, double tokens);
+/// Numbers per token that attention's backward takes beside gradients, where its kernel has results
+/// of its own: those of one dense call, and a copy. Of one query head for each kv head, of half of
+/// them under S2.
+double attentionCallWidth(const ModelConfig& model, const RunConfig& config);
+
+/// Bytes that a thread of the processor's attention takes in the backward pass: keys and values of
+/// the longest segment of one head, its keys once more transposed, and their gradients in fp32.
+double attentionScratchBytes(const ModelConfig& model, const RunConfig& config, double length,
+                             double computeBytes);
+
+/// What the backward pass of one layer works on.
+struct LayerWork {
+    RecomputeLevel level = RecomputeLevel::Full;
+    std::int64_t mlpTile = 0;    ///< tokens; 0: all
+    double tokens = 0.0;         ///< of the micro-batch
+    double attentionExtra = 0.0; ///< numbers of its kernel: attentionCallWidth x tokens, or scratch
+};
+
+/// Numbers alive at once in the backward pass of one layer beside what is kept: what is computed
+/// again, and gradients.
+double workedOn(const ModelConfig& model, const RunConfig& config, const LayerWork& work);
 
 /// The tokens that `memory.tile` names; nothing for auto and for what is no positive number.
 std::optional<std::int64_t> namedTileTokens(const std::string& tile);

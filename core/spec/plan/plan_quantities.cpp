@@ -67,6 +67,7 @@ PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
     const TrainableCount trained = countTrainable(model, config);
     PlanQuantities q;
     q.device = device.kind;
+    q.threads = static_cast<double>(device.threads);
     q.frozen = frozenCount(model, config, trained);
     q.layerFrozen = q.frozen > 0.0 ? layerLinearNumbers(model) : 0.0;
     q.trained = static_cast<double>(trained.total());
@@ -93,7 +94,7 @@ double windowBytes(const ModelConfig& model, const PlanQuantities& q)
 {
     constexpr double kBlockQueries = 256.0;
     const auto window = static_cast<double>(model.slidingWindow);
-    if (window <= 0.0 || q.length <= window) {
+    if (window <= 0.0 || q.length <= window || q.attendsInTiles()) {
         return 0.0;
     }
     const double keys = std::min(q.length, window + kBlockQueries - 1.0);
@@ -112,12 +113,17 @@ double keptBytes(const ModelConfig& model, const PlanQuantities& q)
 
 double backwardBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
 {
+    const double extra =
+        q.attendsInTiles()
+            ? q.threads * attentionScratchBytes(model, config, q.length, q.compute) / q.compute
+            : attentionCallWidth(model, config) * q.tokens();
     double kept = 0.0;
     double most = 0.0;
     for (std::int64_t layer = 0; layer < model.layerCount; ++layer) {
         const RecomputeLevel level = q.memory.recomputeOf(static_cast<std::size_t>(layer));
         kept += keptPerToken(model, level) * q.tokens();
-        most = std::max(most, kept + workedOn(model, config, level, q.memory.mlpTile, q.tokens()));
+        most = std::max(
+            most, kept + workedOn(model, config, {level, q.memory.mlpTile, q.tokens(), extra}));
     }
     return (most - kept) * q.compute + windowBytes(model, q);
 }

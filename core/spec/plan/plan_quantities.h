@@ -26,6 +26,7 @@ struct PlanSharding {
 /// Everything the formulas of a plan are made of, for one device. Inside the planner.
 struct PlanQuantities {
     DeviceKind device = DeviceKind::Cpu;
+    double threads = 1.0; ///< of a processor
     PlanSharding sharding;
     double frozen = 0.0;      ///< numbers that are not trained, of the whole model
     double layerFrozen = 0.0; ///< of these, in one layer
@@ -38,6 +39,8 @@ struct PlanQuantities {
     double program = 0.0;     ///< bytes of the process without the run
     LayerMemory memory;
 
+    /// Whether attention is the processor's own kernel, which writes its results in place.
+    bool attendsInTiles() const { return device == DeviceKind::Cpu && compute < 8.0; }
     /// Of a micro-batch, on this device.
     double tokens() const { return rows * length / sharding.sequenceParallel; }
     bool hasComputeCopy() const { return compute != master; }
