@@ -41,26 +41,152 @@ LONGLORA_VECTOR_CLONES void interleave(const BFloat16* even, const BFloat16* odd
     }
 }
 
-/// Side of the squares that are transposed at a time: a cache line of float.
-constexpr std::int64_t kSquare = 16;
+// Transposed square by square of 8 x 8 elements of 32 bits, in three rounds of shuffles: of single
+// elements, of pairs and of fours.
+constexpr std::int64_t kSquare = 8;
+using Eight [[gnu::vector_size(32)]] = std::uint32_t;
+using EightAnywhere [[gnu::vector_size(32), gnu::aligned(4), gnu::may_alias]] = std::uint32_t;
+using Square = Eight[kSquare];
 
-/// out[c, r] = x[r, c] for elements of any trivial type.
-template <typename Element>
-LONGLORA_VECTOR_CLONES void transposeElements(const Element* x, std::int64_t stride,
-                                              std::int64_t rows, std::int64_t columns,
-                                              std::int64_t width, Element* out)
+template <int Distance>
+[[gnu::always_inline]] inline void exchange(Square& rows)
 {
-    for (std::int64_t r0 = 0; r0 < rows; r0 += kSquare) {
-        const std::int64_t rEnd = std::min(rows, r0 + kSquare);
-        for (std::int64_t c = 0; c < columns; ++c) {
-            for (std::int64_t r = r0; r < rEnd; ++r) {
-                out[c * width + r] = x[r * stride + c];
-            }
+    constexpr auto kIndex = [](int lane, bool isHigh) {
+        const int from = isHigh ? (lane | Distance) : (lane & ~Distance);
+        return (lane & Distance) != 0 ? from + 8 : from;
+    };
+    constexpr Eight kLow{kIndex(0, false), kIndex(1, false), kIndex(2, false), kIndex(3, false),
+                         kIndex(4, false), kIndex(5, false), kIndex(6, false), kIndex(7, false)};
+    constexpr Eight kHigh{kIndex(0, true), kIndex(1, true), kIndex(2, true), kIndex(3, true),
+                          kIndex(4, true), kIndex(5, true), kIndex(6, true), kIndex(7, true)};
+    for (int r = 0; r < kSquare; ++r) {
+        if ((r & Distance) == 0) {
+            const Eight upper = rows[r];
+            const Eight lower = rows[r | Distance];
+            rows[r] = __builtin_shuffle(upper, lower, kLow);
+            rows[r | Distance] = __builtin_shuffle(upper, lower, kHigh);
         }
     }
-    for (std::int64_t c = 0; c < columns && rows < width; ++c) {
-        std::fill(out + c * width + rows, out + (c + 1) * width, Element{});
+}
+
+/// rows[c] lane r becomes rows[r] lane c.
+[[gnu::always_inline]] inline void transpose(Square& rows)
+{
+    exchange<1>(rows);
+    exchange<2>(rows);
+    exchange<4>(rows);
+}
+
+[[gnu::always_inline]] inline void loadSquare(const Pair* x, std::int64_t stride, Square& rows)
+{
+    for (int r = 0; r < kSquare; ++r) {
+        rows[r] = *reinterpret_cast<const EightAnywhere*>(x + r * stride);
     }
+}
+
+/// What the words' high halves are 0 for.
+[[gnu::always_inline]] inline void storeLowHalves(const Eight& words, BFloat16* out)
+{
+    using Halves [[gnu::vector_size(16)]] = std::uint16_t;
+    using HalvesAnywhere [[gnu::vector_size(16), gnu::aligned(2), gnu::may_alias]] = std::uint16_t;
+    *reinterpret_cast<HalvesAnywhere*>(out) = __builtin_convertvector(words, Halves);
+}
+
+using EightFloats [[gnu::vector_size(32)]] = float;
+
+[[gnu::always_inline]] inline void storeRounded(const EightFloats& values, float* out)
+{
+    *reinterpret_cast<EightAnywhere*>(out) = reinterpret_cast<Eight>(values);
+}
+
+/// As roundedPair rounds.
+[[gnu::always_inline]] inline void storeRounded(const EightFloats& values, BFloat16* out)
+{
+    const Eight bits = reinterpret_cast<Eight>(values);
+    storeLowHalves((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16, out);
+}
+
+/// Squares of a matrix, and what does not fill one: calls square(r, c) and single(r, c).
+template <typename Squares, typename Singles>
+[[gnu::always_inline]] inline void forEachSquare(std::int64_t rows, std::int64_t columns,
+                                                 const Squares& square, const Singles& single)
+{
+    const std::int64_t fullRows = rows / kSquare * kSquare;
+    const std::int64_t fullColumns = columns / kSquare * kSquare;
+    for (std::int64_t r = 0; r < fullRows; r += kSquare) {
+        for (std::int64_t c = 0; c < fullColumns; c += kSquare) {
+            square(r, c);
+        }
+    }
+    for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t c = r < fullRows ? fullColumns : 0; c < columns; ++c) {
+            single(r, c);
+        }
+    }
+}
+
+/// Elements of 32 bits, `stride` apart from row to row.
+struct Words {
+    const Pair* data;
+    std::int64_t stride, rows, columns;
+};
+
+/// out[c, r] = x[r, c].
+LONGLORA_VECTOR_CLONES void transposeWords(const Words& x, std::int64_t width, Pair* out)
+{
+    forEachSquare(
+        x.rows, x.columns,
+        [&](std::int64_t r, std::int64_t c) __attribute__((always_inline)) {
+            Square square;
+            loadSquare(x.data + r * x.stride + c, x.stride, square);
+            transpose(square);
+            for (int i = 0; i < kSquare; ++i) {
+                *reinterpret_cast<EightAnywhere*>(out + (c + i) * width + r) = square[i];
+            }
+        },
+        [&](std::int64_t r, std::int64_t c)
+            __attribute__((always_inline)) { out[c * width + r] = x.data[r * x.stride + c]; });
+}
+
+/// out[2 c, r] and out[2 c + 1, r] are the two halves of x[r, c].
+LONGLORA_VECTOR_CLONES void transposeHalves(const Words& x, std::int64_t width, BFloat16* out)
+{
+    forEachSquare(
+        x.rows, x.columns,
+        [&](std::int64_t r, std::int64_t c) __attribute__((always_inline)) {
+            Square square;
+            loadSquare(x.data + r * x.stride + c, x.stride, square);
+            transpose(square);
+            for (int i = 0; i < kSquare; ++i) {
+                BFloat16* even = out + 2 * (c + i) * width + r;
+                storeLowHalves(square[i] & 0xffffU, even);
+                storeLowHalves(square[i] >> 16, even + width);
+            }
+        },
+        [&](std::int64_t r, std::int64_t c) __attribute__((always_inline)) {
+            const Pair word = x.data[r * x.stride + c];
+            out[2 * c * width + r].bits = static_cast<std::uint16_t>(word);
+            out[(2 * c + 1) * width + r].bits = static_cast<std::uint16_t>(word >> 16);
+        });
+}
+
+/// Zero from column `rows` on.
+template <typename T>
+void fillUp(std::int64_t rows, std::int64_t columns, std::int64_t width, T* out)
+{
+    for (std::int64_t c = 0; c < columns; ++c) {
+        std::fill(out + c * width + rows, out + (c + 1) * width, T{});
+    }
+}
+
+Words words(const Rows<float>& x, std::int64_t columns)
+{
+    return {reinterpret_cast<const Pair*>(x.data), x.stride, x.count, columns};
+}
+
+Words words(const Rows<BFloat16>& x, std::int64_t columns)
+{
+    return {pairs(x.data), x.stride / 2, x.count, columns / 2};
 }
 
 LONGLORA_VECTOR_CLONES void columnMaxima(const float* x, std::int64_t rows, std::int64_t columns,
@@ -73,30 +199,6 @@ LONGLORA_VECTOR_CLONES void columnMaxima(const float* x, std::int64_t rows, std:
             maxima[c] = row[c] > maxima[c] ? row[c] : maxima[c];
         }
     }
-}
-
-/// 2^x for x <= 0 (a little more does no harm) to 2 units in the last place; below -126, where
-/// floats get subnormal, 0; NaN is NaN. Leaner than vectorExp, whose argument may be anything.
-[[gnu::always_inline]] inline float exp2OfNegative(float x)
-{
-    constexpr float kLowest = -126.0F;
-    constexpr float kRoundToInteger = 12582912.0F; // 1.5 x 2^23: its last mantissa bit is worth 1
-    const float clamped = x < kLowest ? kLowest : x;
-    const float shifted = clamped + kRoundToInteger;
-    const float r = clamped - (shifted - kRoundToInteger); // |r| <= 1/2
-
-    // Taylor coefficients ln(2)^k / k!, the last one adjusted for the terms left out.
-    float p = 1.5353362e-4F;
-    p = p * r + 1.3398874e-3F;
-    p = p * r + 9.6184373e-3F;
-    p = p * r + 5.5503324e-2F;
-    p = p * r + 2.4022648e-1F;
-    p = p * r + 6.9314720e-1F;
-    p = p * r + 1.0F;
-    // The integer stands in the low bits of `shifted`; added to the exponent it is the factor 2^n.
-    const std::uint32_t power =
-        std::bit_cast<std::uint32_t>(p) + (std::bit_cast<std::uint32_t>(shifted) << 23);
-    return x < kLowest ? 0.0F : std::bit_cast<float>(power);
 }
 
 /// Both rounded to the nearest, ties to even; NaN with a clear lower half, as arithmetic on
@@ -158,8 +260,6 @@ struct PairGradient {
     float share, dScore;
 };
 
-constexpr float kLog2E = 1.44269504F;
-
 [[gnu::always_inline]] inline PairGradient gradientAt(const GradientRows& rows, std::int64_t at,
                                                       std::int64_t query)
 {
@@ -199,54 +299,68 @@ LONGLORA_VECTOR_CLONES void gradientPair(const GradientRows rows, BFloat16* shar
 }
 
 template <typename T>
-LONGLORA_VECTOR_CLONES float dot(const T* a, const T* b, std::int64_t columns)
+LONGLORA_VECTOR_CLONES void dots(const Rows<T>& a, const Rows<T>& b, std::int64_t columns,
+                                 float* out)
 {
-    float sum = 0.0F;
+    for (std::int64_t r = 0; r < a.count; ++r) {
+        const T *left = a.data + r * a.stride, *right = b.data + r * b.stride;
+        float sum = 0.0F;
 #pragma omp simd reduction(+ : sum)
-    for (std::int64_t c = 0; c < columns; ++c) {
-        sum += toCompute(a[c]) * toCompute(b[c]);
+        for (std::int64_t c = 0; c < columns; ++c) {
+            sum += toCompute(left[c]) * toCompute(right[c]);
+        }
+        out[r] = sum;
     }
-    return sum;
 }
 
 template <typename T>
-LONGLORA_VECTOR_CLONES void addRow(const float* sums, std::int64_t columns, T* out)
+LONGLORA_VECTOR_CLONES void addEach(const float* sums, std::int64_t rows, std::int64_t columns,
+                                    T* out, std::int64_t outStride)
 {
+    for (std::int64_t r = 0; r < rows; ++r) {
+        const float* from = sums + r * columns;
+        T* to = out + r * outStride;
 #pragma omp simd
-    for (std::int64_t c = 0; c < columns; ++c) {
-        out[c] = fromCompute<T>(toCompute(out[c]) + sums[c]);
+        for (std::int64_t c = 0; c < columns; ++c) {
+            to[c] = fromCompute<T>(toCompute(to[c]) + from[c]);
+        }
     }
 }
 
 template <typename T>
 LONGLORA_VECTOR_CLONES void untransposeSquares(const UntransposedRows<T>& args)
 {
-    for (std::int64_t c0 = 0; c0 < args.columns; c0 += kSquare) {
-        const std::int64_t cEnd = std::min(args.columns, c0 + kSquare);
-        for (std::int64_t r = 0; r < args.rows; ++r) {
-            const float factor = args.factor != nullptr ? args.factor[r] : 1.0F;
-            for (std::int64_t c = c0; c < cEnd; ++c) {
-                args.out[r * args.outStride + c] =
-                    fromCompute<T>(factor * args.x[c * args.width + r]);
+    const auto factor = [&](std::int64_t r) __attribute__((always_inline))
+    {
+        return args.factor != nullptr ? args.factor[r] : 1.0F;
+    };
+    forEachSquare(
+        args.columns, args.rows,
+        [&](std::int64_t c, std::int64_t r) __attribute__((always_inline)) {
+            Square square;
+            loadSquare(reinterpret_cast<const Pair*>(args.x + c * args.width + r), args.width,
+                       square);
+            transpose(square);
+            for (int i = 0; i < kSquare; ++i) {
+                storeRounded(reinterpret_cast<EightFloats>(square[i]) * factor(r + i),
+                             args.out + (r + i) * args.outStride + c);
             }
-        }
-    }
+        },
+        [&](std::int64_t c, std::int64_t r) __attribute__((always_inline)) {
+            args.out[r * args.outStride + c] =
+                fromCompute<T>(factor(r) * args.x[c * args.width + r]);
+        });
 }
 
 } // namespace
-
-template <>
-void pairTransposed(const Rows<float>& x, std::int64_t columns, std::int64_t width, float* out)
-{
-    transposeElements(x.data, x.stride, x.count, columns, width, out);
-}
 
 template <>
 void pairTransposed(const Rows<BFloat16>& x, std::int64_t columns, std::int64_t width,
                     BFloat16* out)
 {
     // Two neighbours of a row of x are a pair: transposed as one element of 32 bits.
-    transposeElements(pairs(x.data), x.stride / 2, x.count, columns / 2, width, pairs(out));
+    transposeWords(words(x, columns), width, pairs(out));
+    fillUp(x.count, columns / 2, width, pairs(out));
 }
 
 template <>
@@ -274,10 +388,24 @@ void pairRows(const Rows<BFloat16>& x, std::int64_t columns, std::int64_t height
     std::fill(pairs(out) + (x.count + 1) / 2 * columns, pairs(out) + height / 2 * columns, Pair{0});
 }
 
-template <typename T>
-void transposeRows(const Rows<T>& x, std::int64_t columns, std::int64_t width, T* out)
+template <>
+void transposeRows(const Rows<float>& x, std::int64_t columns, std::int64_t width, float* out)
 {
-    transposeElements(x.data, x.stride, x.count, columns, width, out);
+    transposeWords(words(x, columns), width, reinterpret_cast<Pair*>(out));
+    fillUp(x.count, columns, width, out);
+}
+
+template <>
+void transposeRows(const Rows<BFloat16>& x, std::int64_t columns, std::int64_t width, BFloat16* out)
+{
+    transposeHalves(words(x, columns), width, out);
+    fillUp(x.count, columns, width, out);
+}
+
+template <>
+void pairTransposed(const Rows<float>& x, std::int64_t columns, std::int64_t width, float* out)
+{
+    transposeRows(x, columns, width, out);
 }
 
 template <typename T>
@@ -356,22 +484,16 @@ void softmaxTileBackward(const SoftmaxTileGradient<T>& args)
 template <typename T>
 void rowDots(const Rows<T>& a, const Rows<T>& b, std::int64_t columns, float* out)
 {
-    for (std::int64_t r = 0; r < a.count; ++r) {
-        out[r] = dot(a.data + r * a.stride, b.data + r * b.stride, columns);
-    }
+    dots(a, b, columns, out);
 }
 
 template <typename T>
 void addRows(const float* sums, std::int64_t rows, std::int64_t columns, T* out,
              std::int64_t outStride)
 {
-    for (std::int64_t r = 0; r < rows; ++r) {
-        addRow(sums + r * columns, columns, out + r * outStride);
-    }
+    addEach(sums, rows, columns, out, outStride);
 }
 
-template void transposeRows(const Rows<float>&, std::int64_t, std::int64_t, float*);
-template void transposeRows(const Rows<BFloat16>&, std::int64_t, std::int64_t, BFloat16*);
 template void untransposeRows(const UntransposedRows<float>&);
 template void untransposeRows(const UntransposedRows<BFloat16>&);
 template bool softmaxTile(const SoftmaxTile<float>&);

@@ -29,6 +29,7 @@ LONGLORA_VECTOR_CLONES Partition<Compute<T>> partition(const T* z, std::int64_t 
 {
     using C = Compute<T>;
     constexpr std::int64_t kBlock = 2048;
+    constexpr std::int64_t kSummed = 256; // in C
 
     // The lowest finite number, not -infinity: -infinity - -infinity would make a NaN of a block
     // of masked logits.
@@ -43,9 +44,13 @@ LONGLORA_VECTOR_CLONES Partition<Compute<T>> partition(const T* z, std::int64_t 
             blockMaximum = value > blockMaximum ? value : blockMaximum;
         }
         double blockSum = 0.0; // thousands of floats one by one would lose two digits
-#pragma omp simd reduction(+ : blockSum)
-        for (std::int64_t v = begin; v < end; ++v) {
-            blockSum += static_cast<double>(vectorExp(toCompute(z[v]) - blockMaximum));
+        for (std::int64_t first = begin; first < end; first += kSummed) {
+            C some = 0;
+#pragma omp simd reduction(+ : some)
+            for (std::int64_t v = first; v < std::min(first + kSummed, end); ++v) {
+                some += vectorExpOfNegative(toCompute(z[v]) - blockMaximum);
+            }
+            blockSum += static_cast<double>(some);
         }
         if (blockMaximum > maximum) {
             sum *= std::exp(static_cast<double>(maximum) - static_cast<double>(blockMaximum));
@@ -68,7 +73,7 @@ LONGLORA_VECTOR_CLONES void writeGradient(T* z, std::int64_t vocab, std::int64_t
         total.sum;
 #pragma omp simd
     for (std::int64_t v = 0; v < vocab; ++v) {
-        z[v] = fromCompute<T>(vectorExp(toCompute(z[v]) - maximum) * factor);
+        z[v] = fromCompute<T>(vectorExpOfNegative(toCompute(z[v]) - maximum) * factor);
     }
     z[target] = fromCompute<T>(static_cast<C>(scale * (probability - 1.0)));
 }

@@ -18,6 +18,8 @@
 
 namespace longlora::kernels {
 
+inline constexpr float kLog2E = 1.44269504F;
+
 /// e^x to 2 units in the last place, in arithmetic that loops over it can be vectorised with (a
 /// call of std::exp cannot). Below -87.3, where floats get subnormal, 0; above 88, e^88; NaN is
 /// NaN.
@@ -25,7 +27,6 @@ namespace longlora::kernels {
 {
     constexpr float kLowest = -87.3F;
     constexpr float kHighest = 88.0F;
-    constexpr float kLog2E = 1.44269504F;
     constexpr float kLn2High = 0.693359375F; // few bits, so that n x kLn2High is exact
     constexpr float kLn2Low = -2.12194440e-4F;
     constexpr float kRoundToInteger = 12582912.0F; // 1.5 x 2^23: its last mantissa bit is worth 1
@@ -51,6 +52,41 @@ namespace longlora::kernels {
 }
 
 [[gnu::always_inline]] inline double vectorExp(double x)
+{
+    return std::exp(x);
+}
+
+/// 2^x for x <= 0 (a little more does no harm) to 2 units in the last place; below -126, where
+/// floats get subnormal, 0; NaN is NaN. Leaner than vectorExp, whose argument may be anything.
+[[gnu::always_inline]] inline float exp2OfNegative(float x)
+{
+    constexpr float kLowest = -126.0F;
+    constexpr float kRoundToInteger = 12582912.0F; // 1.5 x 2^23: its last mantissa bit is worth 1
+    const float clamped = x < kLowest ? kLowest : x;
+    const float shifted = clamped + kRoundToInteger;
+    const float r = clamped - (shifted - kRoundToInteger); // |r| <= 1/2
+
+    // Minimax polynomial of 2^r, near Taylor's coefficients ln(2)^k / k!.
+    float p = 1.5353362e-4F;
+    p = p * r + 1.3398874e-3F;
+    p = p * r + 9.6184373e-3F;
+    p = p * r + 5.5503324e-2F;
+    p = p * r + 2.4022648e-1F;
+    p = p * r + 6.9314720e-1F;
+    p = p * r + 1.0F;
+    // The integer stands in the low bits of `shifted`; added to the exponent it is the factor 2^n.
+    const std::uint32_t power =
+        std::bit_cast<std::uint32_t>(p) + (std::bit_cast<std::uint32_t>(shifted) << 23);
+    return x < kLowest ? 0.0F : std::bit_cast<float>(power);
+}
+
+/// e^x for x <= 0: vectorExp, leaner.
+[[gnu::always_inline]] inline float vectorExpOfNegative(float x)
+{
+    return exp2OfNegative(kLog2E * x);
+}
+
+[[gnu::always_inline]] inline double vectorExpOfNegative(double x)
 {
     return std::exp(x);
 }
