@@ -34,6 +34,7 @@ struct BenchOptions {
     std::int64_t context = 4096;
     std::string attention = "s2";
     std::string quantization = "none";
+    std::string kv = "auto";
     std::int64_t group = 0;
     std::int64_t rounds = 3;
     std::vector<std::string> settings;
@@ -187,8 +188,9 @@ ExitStatus benchGenerate(const BenchOptions& options, Console& console)
     constexpr std::int64_t kNewTokens = 32;
     const Bench bench = benchOf(options);
     const StopSignals signals;
-    const GenerationBench result = benchGeneration(bench.shape, bench.place, options.context,
-                                                   kNewTokens, signals.progress(console));
+    const GenerationBench result = benchGeneration(
+        bench.shape, bench.place, {options.context, kNewTokens, kvFormat(options.kv)},
+        signals.progress(console));
     console.print(describe(bench));
     console.print(describe(result.machine));
     console.print(fmt::format("{} tokens read in {}; floor {}, by {:.4g} FLOP",
@@ -236,6 +238,9 @@ void addBench(CLI::App& parent, Action& chosen, const std::string& name, const s
         options->shape)
         ->required();
     addInteger(*command, {"--context", "N", "tokens"}, options->context, {2, kLongest});
+    if (!takesPattern) {
+        addKvOption(*command, options->kv);
+    }
     if (takesPattern) {
         addChoice(*command, {"--attention", "KIND", "which tokens see which"}, kAttentionKinds,
                   options->attention);

@@ -20,6 +20,7 @@ namespace {
 
 struct ChatOptions {
     ModelOptions model;
+    std::string kv = "auto";
     std::string system;
     std::vector<std::string> documents;
     SamplingOptions sampling;
@@ -68,7 +69,7 @@ ExitStatus chat(const ChatOptions& options, Console& console)
         const StopSignals signals;
         return loadModel(options.model, signals.progress(console));
     }();
-    Generator generator(model);
+    Generator generator(model, kvFormat(options.kv));
     console.note(fmt::format(
         "Context of {} tokens. {}; /quit or the end of the input ends, Ctrl-C ends an answer.",
         formatCount(model.config().contextLength()),
@@ -97,6 +98,7 @@ void addChatCommand(CLI::App& parent, Action& chosen)
         parent, chosen, "chat", "a conversation in the terminal",
         [options](Console& console) { return chat(*options, console); }, JsonOutput::Absent);
     addModelOptions(*command, options->model);
+    addKvOption(*command, options->kv);
     addText(*command, {"--system", "TEXT", "what a chat model shall be like"}, options->system);
     addTexts(*command, {"--document", "FILE", "text that is read before the first question"},
              options->documents);

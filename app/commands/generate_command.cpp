@@ -20,6 +20,7 @@ namespace {
 
 struct GenerateOptions {
     ModelOptions model;
+    std::string kv = "auto";
     std::string prompt;
     std::string promptFile;
     std::string system;
@@ -53,7 +54,7 @@ ExitStatus generate(const GenerateOptions& options, Console& console)
     const PromptFormat format =
         options.chat ? readChatFormat(options.model.model, console) : PromptFormat();
     const LoadedModel model = loadModel(options.model, signals.progress(console));
-    Generator generator(model);
+    Generator generator(model, kvFormat(options.kv));
     const GenerationResult result =
         generator.generate(conversation, format, options.sampling, signals.progress(console),
                            [&](const std::string& piece) {
@@ -89,6 +90,7 @@ void addGenerateCommand(CLI::App& parent, Action& chosen)
         addCommand(parent, chosen, "generate", "one completion, streamed",
                    [options](Console& console) { return generate(*options, console); });
     addModelOptions(*command, options->model);
+    addKvOption(*command, options->kv);
     addText(*command, {"--prompt", "TEXT", "what the model goes on from"}, options->prompt);
     addText(*command, {"--prompt-file", "FILE", "the same from a file"}, options->promptFile);
     addFlag(*command, "--chat", "as a question, written with the model's chat template",

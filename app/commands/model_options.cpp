@@ -14,6 +14,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <string_view>
+
 namespace longlora::app {
 
 namespace {
@@ -21,7 +24,20 @@ namespace {
 constexpr std::uintmax_t kTextBytes = std::uintmax_t{1} << 30;
 constexpr std::size_t kIdsBytes = std::size_t{256} << 20;
 
+constexpr std::array<std::string_view, 2> kKvFormats = {"auto", "int8"};
+
 } // namespace
+
+void addKvOption(CLI::App& command, std::string& kv)
+{
+    addChoice(command, {"--kv", "TYPE", "how keys and values are kept, auto as the model computes"},
+              kKvFormats, kv);
+}
+
+KvFormat kvFormat(const std::string& kv)
+{
+    return kv == "int8" ? KvFormat::Int8 : KvFormat::Model;
+}
 
 void addModelOptions(CLI::App& command, ModelOptions& options)
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/engine/checkpoint/loaded_model.h"
+#include "core/engine/infer/kv_format.h"
 #include "core/spec/base/progress.h"
 #include "core/spec/text/prompt_format.h"
 
@@ -24,6 +25,11 @@ struct ModelOptions {
     std::string dtype = "auto";
     std::string device = "auto";
 };
+
+/// --kv: how a conversation's keys and values are kept.
+void addKvOption(CLI::App& command, std::string& kv);
+/// What --kv names.
+KvFormat kvFormat(const std::string& kv);
 
 /// --model, --adapter, --dtype, --device.
 void addModelOptions(CLI::App& command, ModelOptions& options);

@@ -51,6 +51,10 @@ void printMemory(Console& console, const PlanReport& report)
         fmt::format(kLine, formatCount(plan.trainableParameters), "parameters are trained"));
     console.print(
         fmt::format(kLine, formatCount(plan.largestContext), "is the largest context that fits"));
+    if (plan.hostBytes > 0.0) {
+        console.print(fmt::format(kLine, formatBytes(plan.hostBytes),
+                                  "of the machine's memory, for hidden states of the layers"));
+    }
     console.print(fmt::format(kLine, formatBytes(plan.diskBytes), "on disk"));
 }
 

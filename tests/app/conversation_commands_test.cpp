@@ -55,6 +55,19 @@ TEST(GenerateCommand, RepeatsItselfAndStreamsTheSameText)
     EXPECT_EQ(streamed.out, json.at("text").get<std::string>() + "\n");
 }
 
+TEST(GenerateCommand, KeepsKeysAndValuesInEightBitsIfAsked)
+{
+    const std::vector<std::string> asked{"generate",         "--model", kModel, "--prompt", "the",
+                                         "--max-new-tokens", "8",       "--kv", "int8"};
+    const Outcome outcome = run(asked);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    std::vector<std::string> wrong = asked;
+    wrong.back() = "int7";
+    const Outcome refused = run(wrong);
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_NE(refused.lastErrorLine().find("int8"), std::string::npos) << refused.err;
+}
+
 TEST(GenerateCommand, ReadsDocumentsBeforeThePrompt)
 {
     const ScratchFolder scratch;

@@ -335,7 +335,7 @@ TEST(PlanCommand, RefusesWhatCannotBeMeant)
     refused({"--shape", "llama9"}, "Known: llama2-13b");
     refused({"--config", "training/mha-extend-s2/run_config.json"}, "--preset");
     refused({"--set", "devices.sequence_parallel=3"}, "do not divide");
-    refused({"--set", "memory.offload=on"}, "not available");
+    refused({"--set", "memory.offload=on", "--set", "devices.kind=cpu"}, "devices.kind is cpu");
     refused({"--device", "H200", "--set", "precision.compute=fp64"}, "GPU");
     EXPECT_EQ(run({"plan", "--preset", "paper-7b-9k"}).status, 2);
 }
@@ -343,7 +343,7 @@ TEST(PlanCommand, RefusesWhatCannotBeMeant)
 TEST(PlanCommand, WhatDoesNotFitComesWithThreeThatDo)
 {
     const std::vector<std::string> arguments{"plan",     "--preset", "single-80gb-7b-100k",
-                                             "--device", "A6000",    "--json"};
+                                             "--device", "4090",     "--json"};
     const Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.status, 0);
     const Json json = outcome.json();

@@ -35,12 +35,13 @@ struct Case {
 
 /// Largest error of prefill of the first tokens and decoding of the others, one by one, against one
 /// forward pass over all of them.
-double errorAgainstWhole(const DecoderModel& model, std::int64_t chunk)
+double errorAgainstWhole(const DecoderModel& model, std::int64_t chunk,
+                         KvFormat format = KvFormat::Model)
 {
     constexpr std::size_t kPrompt = 29;
     const Ids ids = randomIds(41, model.config.vocabularySize, 3);
     const at::Tensor whole = forwardLogits(model, idRow(ids), {}).squeeze(0);
-    CachedForward cached(model, chunk);
+    CachedForward cached(model, chunk, format);
     at::Tensor logits = cached.prefill(firstOf(ids, kPrompt), 41);
     double error = relativeError(logits, whole[kPrompt - 1]);
     for (std::size_t i = kPrompt; i < ids.size(); ++i) {
@@ -71,6 +72,26 @@ TEST_P(CachedForwardOf, IsNearOnePassInBf16)
     EXPECT_LT(errorAgainstWhole(randomLlama(heads, kvHeads, at::kBFloat16), chunk), 5e-2);
 }
 
+TEST_P(CachedForwardOf, IsNearOnePassWithCodesOfEightBits)
+{
+    const auto [heads, kvHeads, chunk] = GetParam();
+    for (const at::ScalarType dtype : {at::kDouble, at::kFloat}) {
+        const double error =
+            errorAgainstWhole(randomLlama(heads, kvHeads, dtype), chunk, KvFormat::Int8);
+        EXPECT_LT(error, 5e-2) << "as near as bf16";
+        EXPECT_GT(error, 1e-5) << "it is not kept in 8 bits";
+    }
+}
+
+TEST(CachedForward, CodesOfEightBitsTakeHalfTheMemoryOfBf16)
+{
+    const DecoderModel model = randomLlama(4, 2, at::kBFloat16);
+    const auto headDim = static_cast<double>(model.config.headDim);
+    const double share = KvCache(model, KvFormat::Int8).bytesFor(1000) /
+                         KvCache(model, KvFormat::Model).bytesFor(1000);
+    EXPECT_DOUBLE_EQ(share, (headDim + 4.0) / (2.0 * headDim));
+}
+
 INSTANTIATE_TEST_SUITE_P(HeadsAndChunks, CachedForwardOf,
                          testing::Values(Case{4, 4, 1}, Case{4, 4, 3}, Case{4, 4, 16},
                                          Case{4, 4, 29}, Case{4, 4, 0}, Case{8, 2, 1},
@@ -96,9 +117,12 @@ TEST(CachedForward, EqualsOnePassUnderASlidingWindow)
 {
     for (const std::int64_t window : {1, 2, 13, 29, 40, 41, 100}) {
         for (const std::int64_t chunk : {1, 5, 16, 64}) {
-            DecoderModel model = randomLlama(6, 2, at::kDouble);
-            model.config.slidingWindow = window;
-            EXPECT_LT(errorAgainstWhole(model, chunk), 1e-10) << window << " " << chunk;
+            DecoderModel exact = randomLlama(6, 2, at::kDouble);
+            exact.config.slidingWindow = window;
+            EXPECT_LT(errorAgainstWhole(exact, chunk), 1e-10) << window << " " << chunk;
+            DecoderModel single = randomLlama(6, 2, at::kFloat);
+            single.config.slidingWindow = window;
+            EXPECT_LT(errorAgainstWhole(single, chunk), 1e-5) << window << " " << chunk;
         }
     }
 }

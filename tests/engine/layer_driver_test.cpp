@@ -123,12 +123,15 @@ const LayerMemory kFull{{RecomputeLevel::Full}, 0};
 const LayerMemory kTiled{{RecomputeLevel::Full}, 16};
 const LayerMemory kTiledMlp{{RecomputeLevel::Mlp}, 17};
 const LayerMemory kTiledNone{{RecomputeLevel::None}, 20};
+const LayerMemory kOffloaded{{RecomputeLevel::Full}, 16, true};
+const LayerMemory kOffloadedMixed{{RecomputeLevel::Mlp, RecomputeLevel::Output}, 0, true};
 const LayerMemory kMixed{{RecomputeLevel::Qkv, RecomputeLevel::Output, RecomputeLevel::None}, 1};
 
 INSTANTIATE_TEST_SUITE_P(
     Variants, LayerDriverGradients,
     testing::Values(Case{"llama-mha", TrainingMethod::Full, {}, {}, kFull},
                     Case{"llama-mha", TrainingMethod::Full, kS2, kPacked, kMixed},
+                    Case{"llama-mha", TrainingMethod::Full, kS2, kPacked, kOffloaded},
                     Case{"llama-mha", TrainingMethod::Lora, kCircular, {}, kNone},
                     Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, {}, kTiled},
                     Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, kPacked, kTiledNone},
@@ -138,6 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"qwen2", TrainingMethod::Full, kS2, kPacked, kTiled},
                     Case{"qwen2", TrainingMethod::Lora, {}, {}, kMixed},
                     Case{"qwen3", TrainingMethod::Full, kS2, {}, kMixed},
+                    Case{"qwen3", TrainingMethod::Lora, {}, {}, kOffloadedMixed},
+                    Case{"gpt-neox", TrainingMethod::Lora, kS2, kPacked, kOffloadedMixed},
                     Case{"qwen3", TrainingMethod::Lora, kS2, kPacked, kTiledMlp},
                     Case{"gpt-neox", TrainingMethod::Full, kS2, kPacked, kTiled},
                     Case{"gpt-neox", TrainingMethod::Full, {}, {}, kTiledNone},

@@ -130,7 +130,6 @@ TEST(Validate, FourBitsAreForFrozenWeights)
 
 TEST(Validate, RefusesWhatThisVersionCannotDo)
 {
-    expectError("memory.offload=on", "not available in this version; use auto", "\"auto\"");
     expectError("memory.tile=0", "memory.tile 0 is neither auto nor a number", "\"auto\"");
     expectError("memory.tile=10k", "neither auto nor a number of tokens", "\"auto\"");
     expectError("devices.ranks=2", "2 is not available in this version; use 1", "1");
@@ -140,6 +139,17 @@ TEST(Validate, RefusesWhatThisVersionCannotDo)
     expectError("data.template=chatml", "not available", "\"auto\"");
 }
 
+TEST(Validate, RefusesToOffloadFromTheProcessor)
+{
+    RunConfig config = goodConfig();
+    config.devices.kind = DeviceKind::Cpu;
+    config.memory.offload = OffloadMode::On;
+    const std::vector<ConfigIssue> issues = validate(config, nullptr);
+    ASSERT_EQ(issues.size(), 1U);
+    EXPECT_EQ(issues[0].field, "memory.offload");
+    EXPECT_EQ(issues[0].suggestion, "\"auto\"");
+}
+
 TEST(Validate, AcceptsWhatIsThere)
 {
     const ModelConfig model = model4k();
@@ -147,7 +157,7 @@ TEST(Validate, AcceptsWhatIsThere)
          {"schedule.epochs=1.5", "lora.b_learning_rate_ratio=16", "context.rope=yarn",
           "context.rope=llama3", "context.rope=ntk", "memory.recompute=full",
           "memory.recompute=none", "memory.recompute=qkv", "memory.tile=4096", "memory.offload=off",
-          "method=full", "attention.group=1000", "attention.kind=full",
+          "memory.offload=on", "method=full", "attention.group=1000", "attention.kind=full",
           "attention.full_final_fraction=0.4", "lora.targets=[]"}) {
         RunConfig config = goodConfig();
         applySetting(config, setting);

@@ -335,6 +335,37 @@ TEST(PlanMemory, DiskHoldsKeptCheckpointsOneInTheMakingAndTheResult)
     EXPECT_EQ(planMemory(tiny(), config, deviceWith(0)).diskBytes, 5 * trained * 4);
 }
 
+TEST(PlanMemory, OffloadLeavesTheInputsOfThreeLayersOnTheDevice)
+{
+    RunConfig config = runAt(16384);
+    config.memory.recompute = RecomputeLevel::Full;
+    config.memory.offload = OffloadMode::On;
+    const MemoryPlan plan = planMemory(llama2(), config, gpuWith(80 * kGiB));
+    constexpr double kLayerInput = 16384.0 * 4096 * 4;
+    EXPECT_EQ(bytesOf(plan, "Kept activations"), 3 * kLayerInput);
+    EXPECT_EQ(plan.hostBytes, 31 * kLayerInput);
+    EXPECT_TRUE(plan.layerMemory.offload);
+    // A processor has no other memory.
+    EXPECT_EQ(planMemory(llama2(), config, deviceWith(0)).hostBytes, 0.0);
+}
+
+TEST(PlanMemory, OffloadsByItselfOnlyWhereTheRunWouldNotFit)
+{
+    RunConfig config = runAt(16384);
+    config.memory.offload = OffloadMode::Off;
+    const double needed = [&] {
+        RunConfig least = config;
+        least.memory.recompute = RecomputeLevel::Full;
+        return planMemory(llama2(), least, gpuWith(0)).peakBytes;
+    }();
+    EXPECT_FALSE(planMemory(llama2(), config, gpuWith(0.9 * needed)).fits);
+    config.memory.offload = OffloadMode::Auto;
+    const MemoryPlan tight = planMemory(llama2(), config, gpuWith(0.9 * needed));
+    EXPECT_TRUE(tight.layerMemory.offload);
+    EXPECT_TRUE(tight.fits);
+    EXPECT_FALSE(planMemory(llama2(), config, gpuWith(2.0 * needed)).layerMemory.offload);
+}
+
 TEST(PlanMemory, SlidingWindowCountsItsBlockOfScores)
 {
     ModelConfig windowed = tiny();

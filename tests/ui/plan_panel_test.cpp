@@ -72,7 +72,11 @@ private Q_SLOTS:
         takePreset(f, "homePreset-single-80gb-7b-100k");
         planFor(f, "NVIDIA A100 80GB SXM");
         QVERIFY(!f.find("configureAlternatives")->isVisible());
+        QVERIFY(!f.find("configureHost")->isVisibleTo(f.window.get()));
         planFor(f, "NVIDIA RTX A6000 48GB");
+        QVERIFY2(draftOf(f).plan()->fits, "with the layers' inputs in the machine's memory");
+        QVERIFY(f.find("configureHost")->isVisibleTo(f.window.get()));
+        planFor(f, "NVIDIA GeForce RTX 4090 24GB");
         QVERIFY(!draftOf(f).plan()->fits);
         for (const char* name :
              {"configureAlternative0", "configureAlternative1", "configureAlternative2"}) {

@@ -102,6 +102,8 @@ QWidget* ConsequencesPanel::makeFigures()
     m_largest = makeValue("configureLargestContext", tr("Largest context that fits"), box);
     m_largest->setWordWrap(false); // a row with a button has one line
     m_largest->setToolTip(tr("With everything else as it is"));
+    m_host = makeValue("configureHost", tr("Memory of the machine"), box);
+    m_host->setToolTip(tr("Where the layers' inputs wait while the GPU works on other layers"));
     m_disk = makeValue("configureDisk", tr("Disk needed"), box);
 
     m_useLargest =
@@ -115,12 +117,15 @@ QWidget* ConsequencesPanel::makeFigures()
     });
 
     auto* form = new QFormLayout;
+    m_figures = form;
     form->addRow(tr("Per step"), m_tokensPerStep);
     form->addRow(tr("Time"), m_stepTime);
     auto* largest = new QHBoxLayout;
     largest->addWidget(m_largest, 1);
     largest->addWidget(m_useLargest);
     form->addRow(tr("Largest context"), largest);
+    form->addRow(tr("Machine's memory"), m_host);
+    form->setRowVisible(m_host, false);
     form->addRow(tr("Disk"), m_disk);
     form->setVerticalSpacing(3);
     auto* layout = new QVBoxLayout(box);
@@ -217,6 +222,7 @@ void ConsequencesPanel::showFigures()
         for (QLabel* label : {m_largest, m_stepTime, m_tokensPerStep, m_disk}) {
             label->clear();
         }
+        m_figures->setRowVisible(m_host, false);
         m_useLargest->setEnabled(false);
         return;
     }
@@ -245,6 +251,8 @@ void ConsequencesPanel::showFigures()
     m_largest->setText(plan->largestContext > 0
                            ? tr("%1 tokens").arg(countText(plan->largestContext))
                            : tr("none fits"));
+    m_host->setText(bytesText(plan->hostBytes));
+    m_figures->setRowVisible(m_host, plan->hostBytes > 0.0);
     m_disk->setText(bytesText(plan->diskBytes));
     m_useLargest->setEnabled(plan->largestContext > 1 &&
                              plan->largestContext != m_draft.rowTokens());

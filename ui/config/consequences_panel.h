@@ -51,6 +51,8 @@ private:
     QLabel* m_largest;
     QLabel* m_stepTime;
     QLabel* m_tokensPerStep;
+    QFormLayout* m_figures;
+    QLabel* m_host;
     QLabel* m_disk;
     QPushButton* m_useLargest;
     QLabel* m_problemTitle;

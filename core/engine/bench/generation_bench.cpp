@@ -42,9 +42,9 @@ double prefillFlops(const ModelConfig& shape, std::int64_t tokens)
 } // namespace
 
 GenerationBench benchGeneration(const ModelConfig& shape, const ComputePlace& place,
-                                std::int64_t promptTokens, std::int64_t newTokens,
-                                const ProgressCallback& progress)
+                                const GenerationLoad& load, const ProgressCallback& progress)
 {
+    const auto [promptTokens, newTokens, cache] = load;
     using Clock = std::chrono::steady_clock;
     const c10::NoGradGuard noGradients;
     GenerationBench bench;
@@ -54,7 +54,7 @@ GenerationBench benchGeneration(const ModelConfig& shape, const ComputePlace& pl
     bench.prefillFlops = prefillFlops(shape, promptTokens);
 
     const DecoderModel model = randomModel(shape, 1, place);
-    CachedForward forward(model);
+    CachedForward forward(model, 0, cache);
     resetPeakMemory(place.device);
     const std::vector<TokenId> prompt = randomPrompt(promptTokens, shape.vocabularySize);
     const auto start = Clock::now();

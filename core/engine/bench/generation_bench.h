@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/engine/bench/machine_peak.h"
+#include "core/engine/infer/kv_format.h"
 #include "core/spec/base/progress.h"
 #include "core/spec/config/model_config.h"
 
@@ -23,9 +24,14 @@ struct GenerationBench {
     double tokenFloorSeconds() const { return bytesPerToken / machine.bytesPerSecond; }
 };
 
+struct GenerationLoad {
+    std::int64_t promptTokens = 0;
+    std::int64_t newTokens = 0;
+    KvFormat cache = KvFormat::Model;
+};
+
 /// Throws: Cancelled, DeviceError.
 GenerationBench benchGeneration(const ModelConfig& shape, const ComputePlace& place,
-                                std::int64_t promptTokens, std::int64_t newTokens,
-                                const ProgressCallback& progress);
+                                const GenerationLoad& load, const ProgressCallback& progress);
 
 } // namespace longlora

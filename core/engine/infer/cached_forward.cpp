@@ -3,7 +3,9 @@
 
 #include "core/engine/attention/segmented_attention.h"
 #include "core/engine/model/decoder_model.h"
+#include "core/engine/tensor/kernel_views.h"
 #include "core/spec/base/error.h"
+#include "kernels/decode_attention.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -52,6 +54,27 @@ at::Tensor combine(const AttentionPart& past, const AttentionPart& own)
     return at::lerp(own.out.to(precise), past.out.to(precise), pastShare).to(own.out.scalar_type());
 }
 
+kernels::CacheFormat cacheFormat(at::ScalarType dtype)
+{
+    switch (dtype) {
+    case at::kChar:
+        return kernels::CacheFormat::Int8;
+    case at::kBFloat16:
+        return kernels::CacheFormat::BFloat16;
+    case at::kHalf:
+        return kernels::CacheFormat::Float16;
+    default:
+        return kernels::CacheFormat::Float32;
+    }
+}
+
+/// Shapes: numbers [tokens, kv heads, head_dim]; scales from the first token's on, or undefined.
+kernels::CachedVectors cachedVectors(const at::Tensor& numbers, const at::Tensor& scales)
+{
+    return {numbers.const_data_ptr(), cacheFormat(numbers.scalar_type()), numbers.stride(0),
+            numbers.stride(1), scales.defined() ? scales.const_data_ptr<float>() : nullptr};
+}
+
 at::Tensor idTensor(std::span<const TokenId> ids, const at::Device& device)
 {
     at::Tensor made = at::empty({1, static_cast<std::int64_t>(ids.size())}, at::kLong);
@@ -69,12 +92,12 @@ std::int64_t commonBeginning(std::span<const TokenId> a, std::span<const TokenId
 
 } // namespace
 
-CachedForward::CachedForward(const DecoderModel& model, std::int64_t chunkTokens)
+CachedForward::CachedForward(const DecoderModel& model, std::int64_t chunkTokens, KvFormat format)
     : m_model(model)
     , m_chunkTokens(chunkTokens > 0           ? chunkTokens
                     : model.device().is_cpu() ? kChunkTokensCpu
                                               : kChunkTokensGpu)
-    , m_cache(model)
+    , m_cache(model, format)
 {}
 
 void CachedForward::prepareRotary(std::int64_t totalTokens)
@@ -147,16 +170,16 @@ at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
     std::size_t layer = 0;
     const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
         m_cache.write(layer, k, v);
+        if (count == 1 && past > 0) {
+            return attendOne(layer, q);
+        }
         if (window > 0 && past + count > window) {
             return attendInWindow(layer, q, window);
         }
         if (past == 0) {
             return attendDense(q, k, v, {}).out;
         }
-        if (count == 1) {
-            return attendAll(q, m_cache.keys(layer, past + 1), m_cache.values(layer, past + 1)).out;
-        }
-        return combine(attendAll(q, m_cache.keys(layer, past), m_cache.values(layer, past)),
+        return combine(attendAll(q, m_cache.keys(layer, 0, past), m_cache.values(layer, 0, past)),
                        attendDense(q, k, v, {}));
     };
     at::Tensor hidden = embed(m_model, idTensor(ids, m_model.device()));
@@ -167,16 +190,39 @@ at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
     return hidden;
 }
 
+at::Tensor CachedForward::attendOne(std::size_t layer, const at::Tensor& q) const
+{
+    const std::int64_t end = m_cache.length() + 1, window = m_model.config.slidingWindow;
+    const std::int64_t first = window > 0 ? std::max<std::int64_t>(0, end - window) : 0;
+    if (!q.is_cpu() || q.scalar_type() == at::kDouble) {
+        return attendAll(q, m_cache.keys(layer, first, end), m_cache.values(layer, first, end)).out;
+    }
+    const auto vectors = [&](const KvCache::Stored& stored) {
+        return cachedVectors(stored.numbers.select(0, 0).narrow(0, first, end - first),
+                             stored.scales.defined() ? stored.scales.select(0, 0)[first]
+                                                     : at::Tensor());
+    };
+    const at::Tensor heads = q.reshape({q.size(2), q.size(3)});
+    const at::Tensor out = at::empty_like(heads);
+    kernels::decodeAttention({.q = kernelView(heads),
+                              .keys = vectors(m_cache.storedKeys(layer)),
+                              .values = vectors(m_cache.storedValues(layer)),
+                              .tokens = end - first,
+                              .kvHeads = m_model.config.kvHeadCount,
+                              .out = kernelView(out),
+                              .stream = kernelStream(heads)});
+    return out.view(q.sizes());
+}
+
 at::Tensor CachedForward::attendInWindow(std::size_t layer, const at::Tensor& q,
                                          std::int64_t window) const
 {
     const std::int64_t total = m_cache.length() + q.size(1);
     // What the first of the new tokens sees, and all after it.
     const std::int64_t first = std::max<std::int64_t>(0, m_cache.length() + 1 - window);
-    const at::Tensor k = m_cache.keys(layer, total).narrow(1, first, total - first);
-    const at::Tensor v = m_cache.values(layer, total).narrow(1, first, total - first);
-    return q.size(1) == 1 ? attendAll(q, k, v).out
-                          : attendDense(q, k, v, {k.size(1) - q.size(1), window}).out;
+    return attendDense(q, m_cache.keys(layer, first, total), m_cache.values(layer, first, total),
+                       {total - first - q.size(1), window})
+        .out;
 }
 
 at::Tensor CachedForward::logitsOfLast(const at::Tensor& hidden) const

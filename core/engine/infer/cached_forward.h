@@ -20,7 +20,8 @@ namespace longlora {
 class CachedForward {
 public:
     /// `model` outlives this. `chunkTokens`: tokens read at once, 0: as fits the device.
-    explicit CachedForward(const DecoderModel& model, std::int64_t chunkTokens = 0);
+    explicit CachedForward(const DecoderModel& model, std::int64_t chunkTokens = 0,
+                           KvFormat format = KvFormat::Model);
 
     /// Reads `prompt`, of which the beginning that stands in the cache is not read again, but its
     /// last token always is. Makes room for `totalTokens` (prompt and everything decoded after it).
@@ -41,6 +42,8 @@ public:
 private:
     void prepareRotary(std::int64_t totalTokens);
     at::Tensor readChunk(std::span<const TokenId> ids);
+    /// New tokens over those cached (already written), the only one over all it sees.
+    at::Tensor attendOne(std::size_t layer, const at::Tensor& q) const;
     /// New tokens over those cached (already written) where the model's sliding window cuts some.
     at::Tensor attendInWindow(std::size_t layer, const at::Tensor& q, std::int64_t window) const;
     at::Tensor logitsOfLast(const at::Tensor& hidden) const;

@@ -106,7 +106,7 @@ struct Generator::State {
     std::vector<TokenId> endIds;
     std::size_t choices; ///< ids that may be drawn: rows beyond the tokenizer's mean nothing
 
-    explicit State(const LoadedModel& loaded);
+    State(const LoadedModel& loaded, KvFormat cache);
     void requireAnswerable(const std::vector<TokenId>& prompt,
                            const SamplingOptions& options) const;
     TokenId draw(Sampler& sampler, const at::Tensor& logits) const;
@@ -116,9 +116,9 @@ struct Generator::State {
     }
 };
 
-Generator::State::State(const LoadedModel& loaded)
+Generator::State::State(const LoadedModel& loaded, KvFormat cache)
     : model(loaded)
-    , forward(loaded.decoder())
+    , forward(loaded.decoder(), 0, cache)
     , choices(static_cast<std::size_t>(loaded.decoder().lmHead.size(0)))
 {
     const auto add = [this](std::int64_t id) { endIds.push_back(static_cast<TokenId>(id)); };
@@ -154,8 +154,8 @@ TokenId Generator::State::draw(Sampler& sampler, const at::Tensor& logits) const
     return sampler.next({host.const_data_ptr<float>(), choices});
 }
 
-Generator::Generator(const LoadedModel& model)
-    : m_state(std::make_unique<State>(model))
+Generator::Generator(const LoadedModel& model, KvFormat cache)
+    : m_state(std::make_unique<State>(model, cache))
 {}
 
 Generator::~Generator() = default;

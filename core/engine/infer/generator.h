@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/engine/infer/kv_format.h"
 #include "core/spec/base/progress.h"
 #include "core/spec/run/services.h"
 #include "core/spec/text/prompt_format.h"
@@ -35,7 +36,7 @@ class Generator {
 public:
     /// `model` outlives this. An answer ends at the ids that config.json, generation_config.json
     /// and the tokenizer name as the end. Throws: FormatError if those files cannot be read.
-    explicit Generator(const LoadedModel& model);
+    explicit Generator(const LoadedModel& model, KvFormat cache = KvFormat::Model);
     ~Generator();
 
     /// Called after each token with the whole characters that became certain with it (empty while a

@@ -6,7 +6,9 @@
 #include "core/spec/base/error.h"
 #include "core/spec/base/units.h"
 
-#include <ATen/ops/empty.h>
+#include <ATen/Functions.h>
+#include <ATen/Tensor.h>
+#include <ATen/TensorOperators.h>
 #include <c10/util/Exception.h>
 
 #include <fmt/format.h>
@@ -51,8 +53,9 @@ DeviceError doesNotFit(std::int64_t tokens, double bytes, const std::string& whe
 
 } // namespace
 
-KvCache::KvCache(const DecoderModel& model)
-    : m_layers(model.layers.size())
+KvCache::KvCache(const DecoderModel& model, KvFormat format)
+    : m_format(format)
+    , m_layers(model.layers.size())
     , m_kvHeadCount(model.config.kvHeadCount)
     , m_headDim(model.config.headDim)
     , m_options(model.embedTokens.options())
@@ -60,10 +63,13 @@ KvCache::KvCache(const DecoderModel& model)
 
 double KvCache::bytesFor(std::int64_t tokens) const
 {
-    const double elements =
-        2.0 * static_cast<double>(m_layers.size()) * static_cast<double>(m_kvHeadCount * m_headDim);
-    return elements * static_cast<double>(tokens) *
-           static_cast<double>(c10::elementSize(c10::typeMetaToScalarType(m_options.dtype())));
+    const auto elementBytes =
+        static_cast<double>(c10::elementSize(c10::typeMetaToScalarType(m_options.dtype())));
+    const auto headDim = static_cast<double>(m_headDim);
+    const double headBytes =
+        m_format == KvFormat::Int8 ? headDim + sizeof(float) : headDim * elementBytes;
+    return 2.0 * static_cast<double>(m_layers.size()) * static_cast<double>(m_kvHeadCount) *
+           headBytes * static_cast<double>(tokens);
 }
 
 void KvCache::reserve(std::int64_t tokens)
@@ -97,13 +103,19 @@ void KvCache::reserve(std::int64_t tokens)
     m_capacity = capacity;
 }
 
-at::Tensor KvCache::grown(const at::Tensor& old, std::int64_t capacity) const
+KvCache::Stored KvCache::grown(const Stored& old, std::int64_t capacity) const
 {
-    at::Tensor made = at::empty({1, capacity, m_kvHeadCount, m_headDim}, m_options);
-    if (!m_ids.empty()) {
-        made.narrow(1, 0, length()).copy_(old.narrow(1, 0, length()));
-    }
-    return made;
+    const auto larger = [&](const at::Tensor& from, at::IntArrayRef sizes, at::ScalarType dtype) {
+        at::Tensor made = at::empty(sizes, m_options.dtype(dtype));
+        if (!m_ids.empty()) {
+            made.narrow(1, 0, length()).copy_(from.narrow(1, 0, length()));
+        }
+        return made;
+    };
+    const bool isInt8 = m_format == KvFormat::Int8;
+    return {larger(old.numbers, {1, capacity, m_kvHeadCount, m_headDim},
+                   isInt8 ? at::kChar : c10::typeMetaToScalarType(m_options.dtype())),
+            isInt8 ? larger(old.scales, {1, capacity, m_kvHeadCount}, at::kFloat) : at::Tensor()};
 }
 
 void KvCache::truncate(std::int64_t length)
@@ -114,8 +126,35 @@ void KvCache::truncate(std::int64_t length)
 
 void KvCache::write(std::size_t layer, const at::Tensor& k, const at::Tensor& v)
 {
-    m_layers[layer].k.narrow(1, length(), k.size(1)).copy_(k);
-    m_layers[layer].v.narrow(1, length(), v.size(1)).copy_(v);
+    store(m_layers[layer].k, k);
+    store(m_layers[layer].v, v);
+}
+
+void KvCache::store(const Stored& into, const at::Tensor& x) const
+{
+    const auto place = [&](const at::Tensor& all) { return all.narrow(1, length(), x.size(1)); };
+    if (m_format == KvFormat::Model) {
+        place(into.numbers).copy_(x);
+        return;
+    }
+    constexpr double kLargestCode = 127.0;
+    const at::Tensor wide = x.to(at::kFloat);
+    const at::Tensor scales = wide.abs().amax({3}).div_(kLargestCode);
+    // Of a head that is all 0 the scale is 0, and any divisor will do.
+    const at::Tensor divisor = at::where(scales.eq(0.0), at::ones({}, scales.options()), scales);
+    place(into.scales).copy_(scales);
+    place(into.numbers).copy_(wide.div(divisor.unsqueeze(3)).round_());
+}
+
+at::Tensor KvCache::read(const Stored& stored, std::int64_t first, std::int64_t end) const
+{
+    const at::Tensor numbers = stored.numbers.narrow(1, first, end - first);
+    if (m_format == KvFormat::Model) {
+        return numbers;
+    }
+    const at::Tensor scales = stored.scales.narrow(1, first, end - first).unsqueeze(3);
+    at::Tensor result = at::empty(numbers.sizes(), m_options);
+    return at::mul_out(result, numbers, scales);
 }
 
 void KvCache::append(std::span<const TokenId> ids)
@@ -124,14 +163,14 @@ void KvCache::append(std::span<const TokenId> ids)
     assert(length() <= m_capacity);
 }
 
-at::Tensor KvCache::keys(std::size_t layer, std::int64_t tokens) const
+at::Tensor KvCache::keys(std::size_t layer, std::int64_t first, std::int64_t end) const
 {
-    return m_layers[layer].k.narrow(1, 0, tokens);
+    return read(m_layers[layer].k, first, end);
 }
 
-at::Tensor KvCache::values(std::size_t layer, std::int64_t tokens) const
+at::Tensor KvCache::values(std::size_t layer, std::int64_t first, std::int64_t end) const
 {
-    return m_layers[layer].v.narrow(1, 0, tokens);
+    return read(m_layers[layer].v, first, end);
 }
 
 } // namespace longlora

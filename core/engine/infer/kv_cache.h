@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/engine/infer/kv_format.h"
 #include "core/spec/text/tokenizer.h"
 
 #include <ATen/core/Tensor.h>
@@ -18,7 +19,7 @@ struct DecoderModel;
 class KvCache {
 public:
     /// Takes shapes, dtype and device from `model`; allocates nothing.
-    explicit KvCache(const DecoderModel& model);
+    explicit KvCache(const DecoderModel& model, KvFormat format = KvFormat::Model);
 
     /// Makes room for `tokens` and keeps what is held.
     /// Throws: DeviceError with the bytes asked for and those free.
@@ -39,16 +40,28 @@ public:
     void write(std::size_t layer, const at::Tensor& k, const at::Tensor& v);
     void append(std::span<const TokenId> ids);
 
-    /// The first `tokens` keys or values of a layer, a view: [1, tokens, kv heads, head_dim].
-    at::Tensor keys(std::size_t layer, std::int64_t tokens) const;
-    at::Tensor values(std::size_t layer, std::int64_t tokens) const;
+    /// The keys or values of a layer's tokens [first, end): [1, tokens, kv heads, head_dim] in the
+    /// model's dtype. A view, but for Int8 a copy.
+    at::Tensor keys(std::size_t layer, std::int64_t first, std::int64_t end) const;
+    at::Tensor values(std::size_t layer, std::int64_t first, std::int64_t end) const;
+
+    /// Those of a layer as kept.
+    struct Stored {
+        at::Tensor numbers; ///< [1, capacity, kv heads, head_dim], the model's dtype or int8
+        at::Tensor scales;  ///< [1, capacity, kv heads] fp32; undefined: numbers are not scaled
+    };
+    const Stored& storedKeys(std::size_t layer) const { return m_layers[layer].k; }
+    const Stored& storedValues(std::size_t layer) const { return m_layers[layer].v; }
 
 private:
-    at::Tensor grown(const at::Tensor& old, std::int64_t capacity) const;
+    Stored grown(const Stored& old, std::int64_t capacity) const;
+    void store(const Stored& into, const at::Tensor& x) const;
+    at::Tensor read(const Stored& stored, std::int64_t first, std::int64_t end) const;
 
     struct Layer {
-        at::Tensor k, v; ///< [1, capacity, kv heads, head_dim]
+        Stored k, v;
     };
+    KvFormat m_format;
     std::vector<Layer> m_layers;
     std::vector<TokenId> m_ids;
     std::int64_t m_capacity = 0;

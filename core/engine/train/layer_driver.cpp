@@ -48,6 +48,30 @@ LayerPass LayerDriver::passOf(std::size_t layer, const TrainingBatch& batch)
             batch.layout,   m_memory.mlpTile};
 }
 
+void LayerDriver::offload(std::size_t layer, LayerActivations& kept)
+{
+    if (!isOffloaded(layer)) {
+        return;
+    }
+    const std::size_t count = m_model.layers.size() - 1;
+    if (!m_stash || !m_stash->suits(kept.hidden, count)) {
+        m_stash.reset(); // before the new one takes its memory
+        m_stash.emplace(kept.hidden, count);
+    }
+    m_stash->put(layer, kept.hidden);
+    kept.hidden.reset();
+}
+
+void LayerDriver::fetch(std::size_t layer, LayerActivations& kept)
+{
+    if (isOffloaded(layer)) {
+        kept.hidden = m_stash->take(layer);
+    }
+    if (layer > 0 && isOffloaded(layer - 1)) {
+        m_stash->prefetch(layer - 1);
+    }
+}
+
 void LayerDriver::addEmbeddingGradient(const at::Tensor& ids, const at::Tensor& gradient_Td)
 {
     const at::Tensor& sum = m_trainables.gradients().embedTokens;
@@ -64,11 +88,13 @@ at::Tensor LayerDriver::forwardBackward(const TrainingBatch& batch, double gradi
     for (std::size_t layer = 0; layer < kept.size(); ++layer) {
         hidden = layerPassForward(passOf(layer, batch), hidden, m_memory.recomputeOf(layer),
                                   kept[layer]);
+        offload(layer, kept[layer]);
     }
     ChunkedLoss loss = chunkedLossAndGradient(m_model, hidden, batch.targets.flatten(),
                                               gradientScale, m_trainables.gradients());
     hidden.reset();
     for (std::size_t layer = kept.size(); layer-- > 0;) {
+        fetch(layer, kept[layer]);
         layerPassBackward(passOf(layer, batch), kept[layer], loss.hiddenGradient);
     }
     addEmbeddingGradient(batch.ids, loss.hiddenGradient);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/engine/tensor/host_stash.h"
 #include "core/engine/train/layer/layer_pass.h"
 #include "core/engine/train/trainable_set.h"
 #include "core/spec/plan/layer_memory.h"
 
+#include <optional>
 #include <vector>
 
 namespace longlora {
@@ -17,7 +19,8 @@ struct TrainingBatch {
 };
 
 /// Runs the layers by hand, forward and back, without autograd. Of each layer is kept what its
-/// recompute level says; the rest is computed again. Gradients equal end-to-end autograd.
+/// recompute level says; the rest is computed again. With memory.offload the layers' inputs wait on
+/// the host. Gradients equal end-to-end autograd.
 class LayerDriver {
 public:
     /// `model` and `trainables` outlive this.
@@ -34,12 +37,21 @@ private:
     /// The layer as it computes: of one kept in 4 bits, an unpacked copy until the next call.
     const DecoderLayer& layerOf(std::size_t layer);
     LayerPass passOf(std::size_t layer, const TrainingBatch& batch);
+    /// Whether the layer's input waits on the host; that of the last is wanted at once.
+    bool isOffloaded(std::size_t layer) const
+    {
+        return m_memory.offload && layer + 1 < m_model.layers.size();
+    }
+    void offload(std::size_t layer, LayerActivations& kept);
+    /// Gets the layer's input back, and that of the layer before on its way.
+    void fetch(std::size_t layer, LayerActivations& kept);
     void addEmbeddingGradient(const at::Tensor& ids, const at::Tensor& gradient);
 
     DecoderModel& m_model;
     TrainableSet& m_trainables;
     LayerMemory m_memory;
     DecoderLayer m_unpacked;
+    std::optional<HostStash> m_stash;
     RotaryTable m_rotary;
     std::int64_t m_rotaryLength = -1;
 };

@@ -228,8 +228,11 @@ void checkSchedule(const ScheduleConfig& schedule, IssueList& issues)
 
 void checkResources(const RunConfig& config, IssueList& issues)
 {
-    if (config.memory.offload == OffloadMode::On) {
-        issues.unavailable("memory.offload", "on", "auto", "\"auto\"");
+    if (config.memory.offload == OffloadMode::On && config.devices.kind == DeviceKind::Cpu) {
+        issues.error("memory.offload",
+                     "memory.offload on moves hidden states from a GPU to the machine's memory, "
+                     "and devices.kind is cpu",
+                     "\"auto\"");
     }
     if (config.memory.tile != "auto" && !namedTileTokens(config.memory.tile)) {
         issues.error("memory.tile",

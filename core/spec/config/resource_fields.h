@@ -44,9 +44,11 @@ void visitFields(Config& c, Visitor& visitor)
          "q k v, also attention's output projection, or everything. Auto keeps what fits "
          "into 80 % of the device's memory; results are the same."},
         c.recompute);
-    visitor.field({"offload", "Offload", "",
-                   "Keeps hidden states in the memory of the machine instead of the GPU's."},
-                  c.offload);
+    visitor.field(
+        {"offload", "Offload", "",
+         "Keeps the layers' inputs in the memory of the machine instead of the GPU's. Auto "
+         "does where a run would not fit without; results are the same."},
+        c.offload);
     visitor.field(
         {"tile", "Tile", "tokens",
          "Tokens that an MLP computes at once: auto (1,024) or a number; smaller tiles need less "

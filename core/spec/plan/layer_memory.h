@@ -17,6 +17,7 @@ struct LayerMemory {
     /// By layer, none of them Auto; the last one holds for all further layers.
     std::vector<RecomputeLevel> recompute{RecomputeLevel::Full};
     std::int64_t mlpTile = 0; ///< tokens that an MLP works on at a time; 0: all
+    bool offload = false;     ///< layers' inputs wait on the host, all but a few
 
     RecomputeLevel recomputeOf(std::size_t layer) const
     {
@@ -45,6 +46,10 @@ struct LayerWork {
     double tokens = 0.0;         ///< of the micro-batch
     double attentionExtra = 0.0; ///< numbers of its kernel: attentionCallWidth x tokens, or scratch
 };
+
+/// Layers whose input is on the device at one time with LayerMemory::offload: the one in use, and
+/// two that come or go.
+inline constexpr std::int64_t kLayersInFlight = 3;
 
 /// Numbers alive at once in the backward pass of one layer beside what is kept: what is computed
 /// again, and gradients.

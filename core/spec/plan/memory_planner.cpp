@@ -91,7 +91,12 @@ std::string keptFormula(const ModelConfig& model, const LayerMemory& memory)
             "{} layers x {} numbers (recompute {})", count,
             formatCount(static_cast<std::int64_t>(keptPerToken(model, level))), enumName(level)));
     }
-    return fmt::format("{}", fmt::join(parts, " + "));
+    const std::int64_t away = model.layerCount - kLayersInFlight;
+    const std::string offloaded =
+        memory.offload && away > 0
+            ? fmt::format(" - {} layers x {} numbers on the host", away, model.hiddenSize)
+            : std::string();
+    return fmt::format("{}{}", fmt::join(parts, " + "), offloaded);
 }
 
 void addActivationItems(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q,
@@ -173,6 +178,7 @@ std::int64_t largestContext(const ModelConfig& model, const RunConfig& config,
     }
     longest.context.length = 1;
     PlanQuantities q = quantitiesOf(model, longest, device);
+    q.memory.offload = mayOffload(config, q);
     constexpr std::int64_t kStep = 64;
     std::int64_t fits = 0;
     std::int64_t tooLong = kLongestContext / kStep + 1;
@@ -214,6 +220,7 @@ MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
     plan.largestContext = device.memoryBytes > 0.0 ? largestContext(model, config, device) : 0;
     plan.trainableParameters = static_cast<std::int64_t>(q.trained);
     plan.trainableBytes = trainedBytes(q);
+    plan.hostBytes = hostBytes(model, q);
     plan.diskBytes = diskBytes(model, config, q);
     plan.layerMemory = q.memory;
     plan.sharding = describeSharding(q);

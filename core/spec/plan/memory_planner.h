@@ -22,6 +22,7 @@ struct MemoryPlan {
     std::int64_t largestContext = 0; ///< tokens, everything else unchanged; 0: none
     std::int64_t trainableParameters = 0;
     double trainableBytes = 0.0; ///< weights, gradients and moments of what is trained
+    double hostBytes = 0.0;      ///< of the machine, what memory.offload keeps there
     double diskBytes = 0.0;      ///< checkpoints kept and the result
     LayerMemory layerMemory;     ///< what memory.recompute and memory.tile come to
     std::string sharding;        ///< how several devices divide the run; empty: there is one

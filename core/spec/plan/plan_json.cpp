@@ -63,6 +63,7 @@ std::string memoryPlanToJson(const MemoryPlan& plan)
     json["largest_context"] = plan.largestContext;
     json["trainable_parameters"] = plan.trainableParameters;
     json["trainable_bytes"] = plan.trainableBytes;
+    json["host_bytes"] = plan.hostBytes;
     json["disk_bytes"] = plan.diskBytes;
     json["recompute"] = recomputeJson(plan.layerMemory);
     json["mlp_tile"] = plan.layerMemory.mlpTile;

@@ -59,6 +59,14 @@ double activationBytes(const ModelConfig& model, const RunConfig& config, const 
            attentionKernelBytes(model, config, q) + haloBytes(model, config, q);
 }
 
+/// Inputs of layers that are not on the device.
+double offloadedPerToken(const ModelConfig& model, const PlanQuantities& q)
+{
+    const std::int64_t away =
+        q.memory.offload ? std::max<std::int64_t>(0, model.layerCount - kLayersInFlight) : 0;
+    return static_cast<double>(away * model.hiddenSize);
+}
+
 } // namespace
 
 PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
@@ -108,7 +116,13 @@ double keptBytes(const ModelConfig& model, const PlanQuantities& q)
     for (std::int64_t layer = 0; layer < model.layerCount; ++layer) {
         numbers += keptPerToken(model, q.memory.recomputeOf(static_cast<std::size_t>(layer)));
     }
-    return numbers * q.tokens() * q.compute;
+    return (numbers - offloadedPerToken(model, q)) * q.tokens() * q.compute;
+}
+
+double hostBytes(const ModelConfig& model, const PlanQuantities& q)
+{
+    const std::int64_t layers = q.memory.offload ? model.layerCount - 1 : 0;
+    return static_cast<double>(layers * model.hiddenSize) * q.tokens() * q.compute;
 }
 
 double backwardBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
@@ -170,11 +184,22 @@ double peakOf(const ModelConfig& model, const RunConfig& config, const PlanQuant
            q.program + activationBytes(model, config, q);
 }
 
+bool mayOffload(const RunConfig& config, const PlanQuantities& q)
+{
+    return q.device == DeviceKind::Cuda && config.memory.offload != OffloadMode::Off;
+}
+
 void chooseMemory(const ModelConfig& model, const RunConfig& config, const DeviceProfile& device,
                   PlanQuantities& q)
 {
-    if (config.memory.recompute == RecomputeLevel::Auto) {
+    const bool isAuto = config.memory.recompute == RecomputeLevel::Auto;
+    if (isAuto) {
         q.memory.recompute = {RecomputeLevel::Full};
+    }
+    // Automatically only where nothing else makes it fit.
+    q.memory.offload = mayOffload(config, q) && (config.memory.offload == OffloadMode::On ||
+                                                 peakOf(model, config, q) > device.memoryBytes);
+    if (isAuto && !q.memory.offload) {
         const double rest = peakOf(model, config, q) - keptBytes(model, q);
         const double numbers = (device.memoryBytes * kAutoShare - rest) / q.compute;
         q.memory = chooseLayerMemory(model, config, q.tokens(), numbers);

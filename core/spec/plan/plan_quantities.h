@@ -70,6 +70,8 @@ PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
 
 /// Resolves recompute auto: of 80 % of the device's memory, what the rest does not need may be
 /// kept.
+/// Whether there is a device beside the host, and the config lets it use both.
+bool mayOffload(const RunConfig& config, const PlanQuantities& q);
 void chooseMemory(const ModelConfig& model, const RunConfig& config, const DeviceProfile& device,
                   PlanQuantities& q);
 
@@ -78,6 +80,8 @@ double trainedBytes(const PlanQuantities& q);
 double keptBytes(const ModelConfig& model, const PlanQuantities& q);
 /// Scores of one block of queries under a sliding window, their gradient and a product: of 256
 /// queries, one head of each kv head at a time.
+/// On the host, for what memory.offload keeps there.
+double hostBytes(const ModelConfig& model, const PlanQuantities& q);
 double windowBytes(const ModelConfig& model, const PlanQuantities& q);
 /// The most that is alive in the backward pass beside what the first layers' levels keep: of the
 /// layer where that and what is kept up to it are largest.

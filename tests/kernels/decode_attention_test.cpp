@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "kernels/decode_attention.h"
+#include "kernels/dispatch.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace longlora::kernels {
+
+namespace {
+
+struct Case {
+    std::int64_t heads, kvHeads, headDim, tokens;
+};
+
+/// Keys or values in a format, and what they stand for.
+struct Cached {
+    Cached(const Case& c, CacheFormat format, unsigned seed)
+        : exact(static_cast<std::size_t>(c.tokens * c.kvHeads * c.headDim))
+        , scales(static_cast<std::size_t>(c.tokens * c.kvHeads))
+    {
+        std::mt19937 random(seed);
+        std::normal_distribution<float> normal;
+        std::uniform_real_distribution<float> scale(0.005F, 0.02F);
+        std::generate(scales.begin(), scales.end(), [&] { return scale(random); });
+        for (std::size_t i = 0; i < exact.size(); ++i) {
+            const float x = normal(random);
+            switch (format) {
+            case CacheFormat::Float32:
+                floats.push_back(x);
+                exact[i] = x;
+                break;
+            case CacheFormat::BFloat16:
+                bfloats.push_back(fromCompute<BFloat16>(x));
+                exact[i] = toCompute(bfloats.back());
+                break;
+            case CacheFormat::Float16:
+                halves.push_back(fromCompute<Float16>(x));
+                exact[i] = toCompute(halves.back());
+                break;
+            case CacheFormat::Int8:
+                codes.push_back(static_cast<std::int8_t>(std::clamp(x * 40.0F, -127.0F, 127.0F)));
+                exact[i] = static_cast<double>(codes.back()) *
+                           scales[i / static_cast<std::size_t>(c.headDim)];
+                break;
+            }
+        }
+        vectors = {floats.data(), format, c.kvHeads * c.headDim, c.headDim, nullptr};
+        if (format == CacheFormat::BFloat16) {
+            vectors.data = bfloats.data();
+        } else if (format == CacheFormat::Float16) {
+            vectors.data = halves.data();
+        } else if (format == CacheFormat::Int8) {
+            vectors.data = codes.data();
+            vectors.scales = scales.data();
+        }
+    }
+
+    std::vector<double> exact;
+    std::vector<float> floats, scales;
+    std::vector<BFloat16> bfloats;
+    std::vector<Float16> halves;
+    std::vector<std::int8_t> codes;
+    CachedVectors vectors;
+};
+
+std::vector<double> naive(const Case& c, const std::vector<float>& q, const Cached& keys,
+                          const Cached& values)
+{
+    std::vector<double> out(q.size());
+    for (std::int64_t h = 0; h < c.heads; ++h) {
+        const std::int64_t kvHead = h / (c.heads / c.kvHeads);
+        std::vector<double> weight(static_cast<std::size_t>(c.tokens));
+        double total = 0.0;
+        for (std::int64_t t = 0; t < c.tokens; ++t) {
+            double score = 0.0;
+            for (std::int64_t d = 0; d < c.headDim; ++d) {
+                score += static_cast<double>(q[h * c.headDim + d]) *
+                         keys.exact[(t * c.kvHeads + kvHead) * c.headDim + d];
+            }
+            weight[t] = std::exp(score / std::sqrt(static_cast<double>(c.headDim)));
+            total += weight[t];
+        }
+        for (std::int64_t t = 0; t < c.tokens; ++t) {
+            for (std::int64_t d = 0; d < c.headDim; ++d) {
+                out[h * c.headDim + d] +=
+                    weight[t] / total * values.exact[(t * c.kvHeads + kvHead) * c.headDim + d];
+            }
+        }
+    }
+    return out;
+}
+
+std::vector<float> randomQueries(const Case& c)
+{
+    std::mt19937 random(3);
+    std::normal_distribution<float> normal;
+    std::vector<float> q(static_cast<std::size_t>(c.heads * c.headDim));
+    std::generate(q.begin(), q.end(), [&] { return normal(random); });
+    return q;
+}
+
+std::vector<float> decoded(const Case& c, std::vector<float> q, const Cached& keys,
+                           const Cached& values, int threads)
+{
+    std::vector<float> out(q.size());
+    decodeAttention(
+        {.q = contiguousView<const void>(q.data(), DType::Float32, {c.heads, c.headDim}),
+         .keys = keys.vectors,
+         .values = values.vectors,
+         .tokens = c.tokens,
+         .kvHeads = c.kvHeads,
+         .out = contiguousView<void>(out.data(), DType::Float32, {c.heads, c.headDim}),
+         .stream = {Device::Cpu, nullptr, threads}});
+    return out;
+}
+
+class Decode : public testing::TestWithParam<std::tuple<CacheFormat, Case>> {};
+
+TEST_P(Decode, IsTheFormula)
+{
+    const auto& [format, c] = GetParam();
+    const Cached keys(c, format, 1), values(c, format, 2);
+    const std::vector<float> q = randomQueries(c);
+    const std::vector<double> expected = naive(c, q, keys, values);
+    const std::vector<float> out = decoded(c, q, keys, values, 1);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        EXPECT_NEAR(out[i], expected[i], 2e-6) << i;
+    }
+    EXPECT_EQ(decoded(c, q, keys, values, 3), out) << "with other threads";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, Decode,
+    testing::Combine(testing::Values(CacheFormat::Float32, CacheFormat::BFloat16,
+                                     CacheFormat::Float16, CacheFormat::Int8),
+                     testing::Values(Case{1, 1, 8, 1}, Case{4, 2, 16, 255}, Case{9, 3, 64, 256},
+                                     Case{6, 1, 20, 257}, Case{8, 8, 33, 1000})));
+
+TEST(DecodeAttention, NaNInIsNaNOut)
+{
+    const Case c{2, 1, 8, 600};
+    Cached keys(c, CacheFormat::Float32, 1), values(c, CacheFormat::Float32, 2);
+    keys.floats[300 * 8] = std::numeric_limits<float>::quiet_NaN();
+    for (const float x : decoded(c, randomQueries(c), keys, values, 1)) {
+        EXPECT_TRUE(std::isnan(x));
+    }
+}
+
+TEST(DecodeAttention, RefusesAGpu)
+{
+    const Case c{1, 1, 8, 1};
+    const Cached keys(c, CacheFormat::Float32, 1);
+    std::vector<float> q(8), out(8);
+    EXPECT_THROW(decodeAttention({contiguousView<const void>(q.data(), DType::Float32, {1, 8}),
+                                  keys.vectors,
+                                  keys.vectors,
+                                  1,
+                                  1,
+                                  contiguousView<void>(out.data(), DType::Float32, {1, 8}),
+                                  {Device::Cuda, nullptr, 0}}),
+                 KernelError);
+}
+
+} // namespace
+
+} // namespace longlora::kernels
