@@ -16,8 +16,23 @@ namespace longlora::kernels {
 
 namespace {
 
-/// Enough work for a thread, few enough that the scores of several heads stay in the first cache.
-constexpr std::int64_t kChunkTokens = 256;
+/// Enough work for a thread, few enough that the numbers of a head stay in the second cache.
+constexpr std::int64_t kChunkTokens = 128;
+
+// Sums are kept in registers by name: a compiler would keep arrays in memory.
+constexpr std::int64_t kLanes = 16;
+using Lanes [[gnu::vector_size(64)]] = float;
+using LanesAnywhere [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = float;
+
+[[gnu::always_inline]] inline const LanesAnywhere& lanes(const float* x)
+{
+    return *reinterpret_cast<const LanesAnywhere*>(x);
+}
+
+constexpr std::int64_t padded(std::int64_t headDim)
+{
+    return (headDim + kLanes - 1) / kLanes * kLanes;
+}
 
 using kernels::toCompute; // of the other types
 
@@ -33,44 +48,78 @@ struct HeadVectors {
     std::int64_t tokenStride;
     const float* scales; ///< `scaleStride` apart; nullptr: 1
     std::int64_t scaleStride;
-
-    float scale(std::int64_t token) const
-    {
-        return scales != nullptr ? scales[token * scaleStride] : 1.0F;
-    }
 };
 
 /// A chunk's part of the result of R heads.
 struct Partial {
-    float* out; ///< [R, D], not divided by the sum
+    float* out; ///< [R, padded D], not divided by the sum
     float* maximum;
     float* sum;
 };
 
 struct ChunkShape {
     std::int64_t heads, headDim, tokens; ///< R, D, C
+    std::int64_t width() const { return padded(headDim); }
 };
 
-/// scores[r, t] = q[r] . k[t], times the key's scale; `wide` is scratch [D].
+/// wide [C, padded D] = the vectors, scaled; what pads them is the caller's zeros.
 template <typename T>
-LONGLORA_VECTOR_CLONES void scoreChunk(const ChunkShape& shape, const float* q,
-                                       const HeadVectors<T>& keys, float* wide, float* scores)
+LONGLORA_VECTOR_CLONES void widen(const ChunkShape& shape, const HeadVectors<T>& vectors,
+                                  float* wide)
 {
     for (std::int64_t t = 0; t < shape.tokens; ++t) {
-        const T* key = keys.data + t * keys.tokenStride;
-        const float scale = keys.scale(t);
+        const T* from = vectors.data + t * vectors.tokenStride;
+        float* to = wide + t * shape.width();
+        const float scale =
+            vectors.scales != nullptr ? vectors.scales[t * vectors.scaleStride] : 1.0F;
 #pragma omp simd
         for (std::int64_t d = 0; d < shape.headDim; ++d) {
-            wide[d] = toCompute(key[d]);
+            to[d] = scale * toCompute(from[d]);
         }
+    }
+}
+
+/// The sum of each of four vectors' lanes.
+[[gnu::always_inline]] inline void laneSums(const Lanes& a, const Lanes& b, const Lanes& c,
+                                            const Lanes& d, float* out)
+{
+    const Lanes ab =
+        __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
+        __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+    const Lanes cd =
+        __builtin_shufflevector(c, d, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
+        __builtin_shufflevector(c, d, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+    // Each 4 lanes: what is left of a, b, c and d.
+    const Lanes abcd =
+        __builtin_shufflevector(ab, cd, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+        __builtin_shufflevector(ab, cd, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+    const Lanes halves = abcd + __builtin_shufflevector(abcd, abcd, 8, 9, 10, 11, 12, 13, 14, 15, 0,
+                                                        1, 2, 3, 4, 5, 6, 7);
+    const Lanes sums = halves + __builtin_shufflevector(halves, halves, 4, 5, 6, 7, 0, 1, 2, 3, 12,
+                                                        13, 14, 15, 8, 9, 10, 11);
+    for (int lane = 0; lane < 4; ++lane) {
+        out[lane] = sums[lane];
+    }
+}
+
+/// scores[r, t] = q[r] . keys[t]. Four tokens at a time: rows up to the next four are read.
+LONGLORA_VECTOR_CLONES void scoreChunk(const ChunkShape& shape, const float* q, const float* keys,
+                                       float* scores)
+{
+    const std::int64_t width = shape.width();
+    for (std::int64_t t = 0; t < shape.tokens; t += 4) {
+        const float* key = keys + t * width;
         for (std::int64_t r = 0; r < shape.heads; ++r) {
-            const float* query = q + r * shape.headDim;
-            float sum = 0.0F;
-#pragma omp simd reduction(+ : sum)
-            for (std::int64_t d = 0; d < shape.headDim; ++d) {
-                sum += query[d] * wide[d];
+            const float* query = q + r * width;
+            Lanes a{}, b{}, c{}, d{};
+            for (std::int64_t i = 0; i < width; i += kLanes) {
+                const Lanes part = lanes(query + i);
+                a += part * lanes(key + i);
+                b += part * lanes(key + width + i);
+                c += part * lanes(key + 2 * width + i);
+                d += part * lanes(key + 3 * width + i);
             }
-            scores[r * kChunkTokens + t] = scale * sum;
+            laneSums(a, b, c, d, scores + r * kChunkTokens + t);
         }
     }
 }
@@ -94,26 +143,25 @@ LONGLORA_VECTOR_CLONES void shareChunk(float* scores, std::int64_t tokens, float
     *sum = total;
 }
 
-/// out[r] = sum_t share[r, t] v[t].
-template <typename T>
+/// out[r] = sum_t share[r, t] values[t].
 LONGLORA_VECTOR_CLONES void sumChunk(const ChunkShape& shape, const float* shares,
-                                     const HeadVectors<T>& values, float* wide, float* out)
+                                     const float* values, float* out)
 {
-    std::fill_n(out, shape.heads * shape.headDim, 0.0F);
-    for (std::int64_t t = 0; t < shape.tokens; ++t) {
-        const T* value = values.data + t * values.tokenStride;
-        const float scale = values.scale(t);
-#pragma omp simd
-        for (std::int64_t d = 0; d < shape.headDim; ++d) {
-            wide[d] = scale * toCompute(value[d]);
-        }
+    const std::int64_t width = shape.width();
+    for (std::int64_t i = 0; i < width; i += kLanes) {
         for (std::int64_t r = 0; r < shape.heads; ++r) {
-            const float share = shares[r * kChunkTokens + t];
-            float* sum = out + r * shape.headDim;
-#pragma omp simd
-            for (std::int64_t d = 0; d < shape.headDim; ++d) {
-                sum[d] += share * wide[d];
+            const float* share = shares + r * kChunkTokens;
+            Lanes even{}, odd{};
+            std::int64_t t = 0;
+            for (; t + 1 < shape.tokens; t += 2) {
+                even += share[t] * lanes(values + t * width + i);
+                odd += share[t + 1] * lanes(values + (t + 1) * width + i);
             }
+            if (t < shape.tokens) {
+                even += share[t] * lanes(values + t * width + i);
+            }
+            even += odd;
+            std::copy_n(reinterpret_cast<const float*>(&even), kLanes, out + r * width + i);
         }
     }
 }
@@ -126,7 +174,8 @@ public:
         , m_headDim(args.q.sizes[1])
         , m_shared(args.q.sizes[0] / args.kvHeads)
         , m_chunks((args.tokens + kChunkTokens - 1) / kChunkTokens)
-        , m_q(static_cast<std::size_t>(args.q.sizes[0] * m_headDim))
+        , m_width(padded(m_headDim))
+        , m_q(static_cast<std::size_t>(args.q.sizes[0] * m_width))
         , m_partials(static_cast<std::size_t>(args.kvHeads * m_chunks * partialSize()))
     {
         // Scores come out as exponents of 2.
@@ -135,7 +184,7 @@ public:
             for (std::int64_t h = 0; h < args.q.sizes[0]; ++h) {
                 for (std::int64_t d = 0; d < m_headDim; ++d) {
                     const auto x = static_cast<float>(toCompute(args.q.template row<T>(h)[d]));
-                    m_q[static_cast<std::size_t>(h * m_headDim + d)] = scale * x;
+                    m_q[static_cast<std::size_t>(h * m_width + d)] = scale * x;
                 }
             }
         });
@@ -172,7 +221,7 @@ public:
             const float weight = std::exp2(part.maximum[r] - maximum);
             total += weight * part.sum[r];
             for (std::int64_t d = 0; d < m_headDim; ++d) {
-                sums[static_cast<std::size_t>(d)] += weight * part.out[r * m_headDim + d];
+                sums[static_cast<std::size_t>(d)] += weight * part.out[r * m_width + d];
             }
         }
         dispatch(m_args.out.dtype, [&]<typename T>(TypeTag<T>) {
@@ -184,12 +233,12 @@ public:
     }
 
 private:
-    std::int64_t partialSize() const { return m_shared * (m_headDim + 2); }
+    std::int64_t partialSize() const { return m_shared * (m_width + 2); }
 
     Partial partial(std::int64_t task)
     {
         float* const first = m_partials.data() + task * partialSize();
-        float* const maxima = first + m_shared * m_headDim;
+        float* const maxima = first + m_shared * m_width;
         return {first, maxima, maxima + m_shared};
     }
 
@@ -212,22 +261,23 @@ private:
         const ChunkShape shape{m_shared, m_headDim, std::min(kChunkTokens, m_args.tokens - first)};
         const Partial part = partial(task);
         std::vector<float> scores(static_cast<std::size_t>(m_shared * kChunkTokens));
-        std::vector<float> wide(static_cast<std::size_t>(m_headDim));
-        scoreChunk(shape, m_q.data() + kvHead * m_shared * m_headDim,
-                   vectors<T>(m_args.keys, kvHead, first), wide.data(), scores.data());
+        std::vector<float> wide(static_cast<std::size_t>(kChunkTokens * m_width));
+        widen(shape, vectors<T>(m_args.keys, kvHead, first), wide.data());
+        scoreChunk(shape, m_q.data() + kvHead * m_shared * m_width, wide.data(), scores.data());
         for (std::int64_t r = 0; r < m_shared; ++r) {
             shareChunk(scores.data() + r * kChunkTokens, shape.tokens, part.maximum + r,
                        part.sum + r);
         }
-        sumChunk(shape, scores.data(), vectors<T>(m_args.values, kvHead, first), wide.data(),
-                 part.out);
+        widen(shape, vectors<T>(m_args.values, kvHead, first), wide.data());
+        sumChunk(shape, scores.data(), wide.data(), part.out);
     }
 
     const DecodeAttention& m_args;
     std::int64_t m_headDim;
     std::int64_t m_shared; ///< R
     std::int64_t m_chunks;
-    std::vector<float> m_q;        ///< [heads, D], scaled
+    std::int64_t m_width;          ///< padded D
+    std::vector<float> m_q;        ///< [heads, padded D], scaled
     std::vector<float> m_partials; ///< [kv heads, chunks, partialSize()]
 };
 
