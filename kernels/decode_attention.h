@@ -11,12 +11,12 @@ namespace longlora::kernels {
 /// token.
 enum class CacheFormat : std::uint8_t { Float32, BFloat16, Float16, Int8 };
 
-/// Keys or values of all tokens: [tokens, kv heads, head_dim], contiguous in head_dim.
+/// Keys or values of all tokens: [kv heads, tokens, head_dim], a head's tokens one after another.
 struct CachedVectors {
     const void* data = nullptr;
     CacheFormat format = CacheFormat::Float32;
-    std::int64_t tokenStride = 0, headStride = 0; ///< elements
-    const float* scales = nullptr;                ///< [tokens, kv heads], contiguous; for Int8
+    std::int64_t headTokens = 0;   ///< tokens that a head has room for
+    const float* scales = nullptr; ///< [kv heads, headTokens]; for Int8
 };
 
 /// Attention of one new token to all that is cached, itself among it:

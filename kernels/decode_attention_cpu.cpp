@@ -44,10 +44,8 @@ using kernels::toCompute; // of the other types
 /// Keys or values of one kv head from some token on.
 template <typename T>
 struct HeadVectors {
-    const T* data;
-    std::int64_t tokenStride;
-    const float* scales; ///< `scaleStride` apart; nullptr: 1
-    std::int64_t scaleStride;
+    const T* data;       ///< [tokens, D]
+    const float* scales; ///< [tokens]; nullptr: 1
 };
 
 /// A chunk's part of the result of R heads.
@@ -68,10 +66,9 @@ LONGLORA_VECTOR_CLONES void widen(const ChunkShape& shape, const HeadVectors<T>&
                                   float* wide)
 {
     for (std::int64_t t = 0; t < shape.tokens; ++t) {
-        const T* from = vectors.data + t * vectors.tokenStride;
+        const T* from = vectors.data + t * shape.headDim;
         float* to = wide + t * shape.width();
-        const float scale =
-            vectors.scales != nullptr ? vectors.scales[t * vectors.scaleStride] : 1.0F;
+        const float scale = vectors.scales != nullptr ? vectors.scales[t] : 1.0F;
 #pragma omp simd
         for (std::int64_t d = 0; d < shape.headDim; ++d) {
             to[d] = scale * toCompute(from[d]);
@@ -246,12 +243,9 @@ private:
     HeadVectors<T> vectors(const CachedVectors& cached, std::int64_t kvHead,
                            std::int64_t token) const
     {
-        return {static_cast<const T*>(cached.data) + token * cached.tokenStride +
-                    kvHead * cached.headStride,
-                cached.tokenStride,
-                cached.scales != nullptr ? cached.scales + token * m_args.kvHeads + kvHead
-                                         : nullptr,
-                m_args.kvHeads};
+        const std::int64_t first = kvHead * cached.headTokens + token;
+        return {static_cast<const T*>(cached.data) + first * m_headDim,
+                cached.scales != nullptr ? cached.scales + first : nullptr};
     }
 
     template <typename T>

@@ -48,6 +48,31 @@ MergeRequest requestOf(const MergeOptions& options)
     return request;
 }
 
+/// What merging into weights in full changes of an adapter that was trained over 4 bits.
+void printDrift(Console& console, const MergeReport& report)
+{
+    if (!report.drift) {
+        return;
+    }
+    const QuantizationDrift& drift = *report.drift;
+    console.print(fmt::format(
+        "trained over a base in 4 bits, merged into its full weights: from what was trained logits "
+        "differ by at most {:.3g}, {:.3g} on average; the most likely token agrees at {} "
+        "positions; perplexity on that text {:.4g}, merged {:.4g}",
+        drift.maxAbsLogitError, drift.meanAbsLogitError, formatCount(drift.sameTopToken),
+        drift.trainedPerplexity, drift.mergedPerplexity));
+}
+
+nlohmann::ordered_json toJson(const std::optional<QuantizationDrift>& drift)
+{
+    return drift ? nlohmann::ordered_json{{"max_abs_logit_error", drift->maxAbsLogitError},
+                                          {"mean_abs_logit_error", drift->meanAbsLogitError},
+                                          {"same_top_token", drift->sameTopToken},
+                                          {"trained_perplexity", drift->trainedPerplexity},
+                                          {"merged_perplexity", drift->mergedPerplexity}}
+                 : nlohmann::ordered_json();
+}
+
 void printReport(Console& console, const MergeReport& report, const std::string& output)
 {
     console.print(output);
@@ -65,6 +90,7 @@ void printReport(Console& console, const MergeReport& report, const std::string&
             "largest logit is {:.3g}; the most likely token agrees at {} positions",
             formatCount(report.comparedTokens), report.maxAbsLogitError, report.meanAbsLogitError,
             report.maxAbsLogit, formatCount(report.sameTopToken)));
+        printDrift(console, report);
     } else {
         console.print("not verified");
     }
@@ -88,6 +114,7 @@ ExitStatus merge(const MergeOptions& options, Console& console)
         {"max_abs_logit", measured(report, report.maxAbsLogit)},
         {"same_top_token", report.sameTopToken},
         {"compared_tokens", report.comparedTokens},
+        {"drift", toJson(report.drift)},
         {"verified", report.verified},
         {"tensors", report.tensors},
         {"merged_tensors", report.mergedTensors},

@@ -96,6 +96,25 @@ TEST_P(GoldenMerge, EqualsTheReferencesMergeInFp32)
     EXPECT_LT(test::logitError(actual.squeeze(0), expected.tensor("logits_adapter")), 1e-4);
 }
 
+TEST_P(GoldenMerge, TellsTheDriftFromABaseInFourBits)
+{
+    EXPECT_FALSE(merge("fp32").drift) << "it was not";
+    test::editText(m_folder.path() / "adapter" / "longlora_adapter.json",
+                   "\"base_quantization\": \"none\"", "\"base_quantization\": \"nf4\"");
+    const MergeReport report = merge("bf16");
+    ASSERT_TRUE(report.drift);
+    // 4 bits change the logits by more than 16 do, and do not make another model.
+    EXPECT_GT(report.drift->meanAbsLogitError, 2.0 * report.meanAbsLogitError);
+    EXPECT_LT(report.drift->meanAbsLogitError, 0.2 * report.maxAbsLogit);
+    EXPECT_GE(report.drift->maxAbsLogitError, report.drift->meanAbsLogitError);
+    EXPECT_GT(report.drift->sameTopToken, report.comparedTokens / 2);
+    EXPECT_NE(report.drift->trainedPerplexity, report.drift->mergedPerplexity);
+
+    // The perplexity is that of the whole model on the whole text at once.
+    EXPECT_GT(report.drift->mergedPerplexity, 1.0);
+    EXPECT_NEAR(report.drift->trainedPerplexity / report.drift->mergedPerplexity, 1.0, 0.5);
+}
+
 TEST_P(GoldenMerge, EqualsTheReferencesMergeInBf16)
 {
     const MergeReport report = merge("bf16");

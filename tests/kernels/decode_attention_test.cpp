@@ -18,11 +18,17 @@ struct Case {
     std::int64_t heads, kvHeads, headDim, tokens;
 };
 
-/// Keys or values in a format, and what they stand for.
+/// Tokens that a head has room for.
+std::int64_t room(const Case& c)
+{
+    return c.tokens + 3;
+}
+
+/// Keys or values in a format, and what they stand for: [kv heads, room, head_dim].
 struct Cached {
     Cached(const Case& c, CacheFormat format, unsigned seed)
-        : exact(static_cast<std::size_t>(c.tokens * c.kvHeads * c.headDim))
-        , scales(static_cast<std::size_t>(c.tokens * c.kvHeads))
+        : exact(static_cast<std::size_t>(room(c) * c.kvHeads * c.headDim))
+        , scales(static_cast<std::size_t>(room(c) * c.kvHeads))
     {
         std::mt19937 random(seed);
         std::normal_distribution<float> normal;
@@ -50,7 +56,7 @@ struct Cached {
                 break;
             }
         }
-        vectors = {floats.data(), format, c.kvHeads * c.headDim, c.headDim, nullptr};
+        vectors = {floats.data(), format, room(c), nullptr};
         if (format == CacheFormat::BFloat16) {
             vectors.data = bfloats.data();
         } else if (format == CacheFormat::Float16) {
@@ -81,7 +87,7 @@ std::vector<double> naive(const Case& c, const std::vector<float>& q, const Cach
             double score = 0.0;
             for (std::int64_t d = 0; d < c.headDim; ++d) {
                 score += static_cast<double>(q[h * c.headDim + d]) *
-                         keys.exact[(t * c.kvHeads + kvHead) * c.headDim + d];
+                         keys.exact[(kvHead * room(c) + t) * c.headDim + d];
             }
             weight[t] = std::exp(score / std::sqrt(static_cast<double>(c.headDim)));
             total += weight[t];
@@ -89,7 +95,7 @@ std::vector<double> naive(const Case& c, const std::vector<float>& q, const Cach
         for (std::int64_t t = 0; t < c.tokens; ++t) {
             for (std::int64_t d = 0; d < c.headDim; ++d) {
                 out[h * c.headDim + d] +=
-                    weight[t] / total * values.exact[(t * c.kvHeads + kvHead) * c.headDim + d];
+                    weight[t] / total * values.exact[(kvHead * room(c) + t) * c.headDim + d];
             }
         }
     }

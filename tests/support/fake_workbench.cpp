@@ -199,7 +199,7 @@ void planPlanWalk(Walk& walk, ui::MainWindow& window)
     walk.picture(QStringLiteral("9-plan-paper-middle"));
     consequences(1.0);
     walk.picture(QStringLiteral("9-plan-paper-bottom"));
-    preset("single-80gb-7b-100k", "RTX4090");
+    preset("single-80gb-7b-100k", "RTX 4090");
     consequences(0.3);
     walk.picture(QStringLiteral("9-plan-refused"));
     walk.click("configureAlternative0");

@@ -85,6 +85,9 @@ private Q_SLOTS:
         QVERIFY(model.rowCount() < verifiedRows);
         QVERIFY(!ui::proofHolds(report));
         report = merge.report;
+        report.drift = QuantizationDrift{0.5, 0.02, 500, 12.0, 11.5};
+        model.setReport(report);
+        QCOMPARE(model.rowCount(), verifiedRows + 2);
         report.rereadEqual = false;
         QVERIFY(!ui::proofHolds(report));
         report = merge.report;

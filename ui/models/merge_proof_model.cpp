@@ -41,6 +41,17 @@ void MergeProofModel::setReport(const MergeReport& report)
             {tr("Same most likely token"),
              tr("%1 of %2").arg(countText(report.sameTopToken), countText(report.comparedTokens)),
              tr("%1 of the positions").arg(percentText(agreement))});
+        if (report.drift) {
+            const QuantizationDrift& drift = *report.drift;
+            rows.push_back({tr("Mean logit change from 4 bits"),
+                            numberText(drift.meanAbsLogitError, 3),
+                            tr("trained over a base in 4 bits, merged into its full weights; same "
+                               "most likely token at %1 positions")
+                                .arg(countText(drift.sameTopToken))});
+            rows.push_back(
+                {tr("Perplexity of that text"), numberText(drift.mergedPerplexity, 4),
+                 tr("%1 over the base in 4 bits").arg(numberText(drift.trainedPerplexity, 4))});
+        }
         rows.push_back({tr("Read back equal"), report.rereadEqual ? tr("yes") : tr("no"),
                         tr("the files on the disk against what was to be written")});
     } else {

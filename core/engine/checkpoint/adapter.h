@@ -18,6 +18,7 @@ struct AdapterOrigin {
     RopeScaling rope;        ///< it was trained with
     std::string fingerprint; ///< baseFingerprint of that model
     std::int64_t contextLength = 0;
+    Quantization quantization = Quantization::None; ///< of the base while it was trained
 };
 
 /// Rows of an embedding or head that were trained alone (trainable_token_indices).

@@ -2,8 +2,10 @@
 #include "core/engine/checkpoint/adapter_origin.h"
 
 #include "core/spec/base/atomic_file.h"
+#include "core/spec/base/error.h"
 #include "core/spec/base/json_object.h"
 #include "core/spec/config/rope_json.h"
+#include "core/spec/config/run_config_enums.h"
 
 #include <nlohmann/json.hpp>
 
@@ -52,6 +54,13 @@ std::optional<AdapterOrigin> readAdapterOrigin(const std::filesystem::path& fold
     origin.fingerprint = json.text("base_fingerprint");
     origin.contextLength =
         json.integer("context_length", 0, std::numeric_limits<std::int64_t>::max());
+    const std::string quantization = json.textOr("base_quantization", "none");
+    const auto known = enumFromName<Quantization>(quantization);
+    if (!known) {
+        throw FormatError(file, "base_quantization", "\"" + quantization + "\" is not known",
+                          "Use a newer version of this program.");
+    }
+    origin.quantization = *known;
     return origin;
 }
 
@@ -72,6 +81,7 @@ void writeAdapterOrigin(const std::filesystem::path& folder,
         json["rope"] = nlohmann::ordered_json::parse(ropeToJson(origin->rope));
         json["base_rope"] = nlohmann::ordered_json::parse(ropeToJson(origin->baseRope));
         json["base_fingerprint"] = origin->fingerprint;
+        json["base_quantization"] = enumName(origin->quantization);
     }
     if (addsVocabulary) {
         json[kAddsVocabulary] = true;

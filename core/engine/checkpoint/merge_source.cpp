@@ -84,6 +84,11 @@ double MergeSource::adapterBytes() const
     return bytes;
 }
 
+Quantization MergeSource::trainedQuantization() const
+{
+    return m_adapter.origin ? m_adapter.origin->quantization : Quantization::None;
+}
+
 bool MergeSource::namesItsBase() const
 {
     return m_adapter.origin && !m_adapter.origin->fingerprint.empty();

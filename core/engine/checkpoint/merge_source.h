@@ -39,6 +39,8 @@ public:
     double adapterBytes() const;
     /// Of the base. Empty without an adapter: nothing is compared with it then.
     const std::string& fingerprint() const noexcept { return m_fingerprint; }
+    /// Of the base while the adapter was trained.
+    Quantization trainedQuantization() const;
     /// Whether the adapter says of which base it is; if so it is of this one.
     bool namesItsBase() const;
 

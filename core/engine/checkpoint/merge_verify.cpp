@@ -2,6 +2,7 @@
 #include "core/engine/checkpoint/merge_verify.h"
 
 #include "core/engine/attention/segmented_attention.h"
+#include "core/engine/tensor/nf4_matrix.h"
 #include "core/spec/base/error.h"
 
 #include <ATen/Functions.h>
@@ -13,6 +14,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
+#include <optional>
 #include <set>
 #include <stdexcept>
 
@@ -77,10 +80,13 @@ private:
 /// A model of which only the layer in use is in memory.
 class StreamedModel {
 public:
-    /// `readBack` may be nullptr; else it sees every tensor.
-    StreamedModel(const MergeSource& source, const at::Tensor& ids, ReadBack* readBack)
+    /// `readBack` may be nullptr; else it sees every tensor. With a quantization the layers' linear
+    /// weights are what that leaves of them.
+    StreamedModel(const MergeSource& source, const at::Tensor& ids, ReadBack* readBack,
+                  Quantization quantization = Quantization::None)
         : m_source(source)
         , m_readBack(readBack)
+        , m_quantization(quantization)
         , m_layout(fullLayout(source.config(), ids.size(1)))
     {
         const ModelConfig& config = source.config();
@@ -102,6 +108,9 @@ public:
             }
         });
         forEachLinear(m_model, [&](const WeightShape& shape, LoraLinear& linear) {
+            if (shape.layer == index && m_quantization == Quantization::Nf4) {
+                Nf4Matrix(linear.weight, at::kCPU).unpack(linear.weight);
+            }
             const LoraPair* pair = shape.layer == index ? m_source.update(shape.name) : nullptr;
             if (pair != nullptr) {
                 linear.lora = LoraPair{pair->a.to(at::kFloat), pair->b.to(at::kFloat), pair->scale};
@@ -153,6 +162,7 @@ private:
 
     const MergeSource& m_source;
     ReadBack* m_readBack;
+    Quantization m_quantization;
     AttentionLayout m_layout;
     DecoderModel m_model; ///< holds at most one layer
     RotaryTable m_rotary;
@@ -180,34 +190,109 @@ struct TopToken {
     }
 };
 
-/// Fills the report from the models' last hidden states, by blocks of the vocabulary.
+/// Logits of two models at the same positions, over blocks of the vocabulary.
+class LogitDifference {
+public:
+    void see(const at::Tensor& expected, const at::Tensor& actual, std::int64_t first)
+    {
+        m_expectedTop.see(expected, first);
+        m_actualTop.see(actual, first);
+        const at::Tensor error = (actual - expected).abs_();
+        m_largestError = at::maximum(m_largestError, error.max());
+        m_largest = at::maximum(m_largest, expected.abs().max());
+        m_errorSum += error.sum(at::kDouble);
+        m_entries += expected.size(1);
+    }
+    double largestError() const { return m_largestError.item<double>(); }
+    double largest() const { return m_largest.item<double>(); }
+    double meanError() const
+    {
+        return m_errorSum.item<double>() /
+               (static_cast<double>(tokens()) * static_cast<double>(m_entries));
+    }
+    std::int64_t tokens() const { return m_expectedTop.index.numel(); }
+    std::int64_t sameTopToken() const
+    {
+        return (m_expectedTop.index == m_actualTop.index).sum().item<std::int64_t>();
+    }
+
+private:
+    at::Tensor m_largestError = at::zeros({}, at::kFloat);
+    at::Tensor m_largest = at::zeros({}, at::kFloat);
+    at::Tensor m_errorSum = at::zeros({}, at::kDouble);
+    std::int64_t m_entries = 0; ///< of the vocabulary
+    TopToken m_expectedTop;
+    TopToken m_actualTop;
+};
+
+/// exp of the mean -log p(next token), over blocks of the vocabulary.
+class Perplexity {
+public:
+    explicit Perplexity(const at::Tensor& ids_1S)
+        : m_next(ids_1S[0].slice(0, 1))
+        , m_logSum(at::full(m_next.sizes(), -std::numeric_limits<double>::infinity(), at::kDouble))
+        , m_logit(at::zeros(m_next.sizes(), at::kDouble))
+    {}
+
+    /// Shapes: logits [tokens, entries], of the vocabulary from `first` on.
+    void see(const at::Tensor& logits, std::int64_t first)
+    {
+        const at::Tensor scored = logits.narrow(0, 0, m_next.size(0)).to(at::kDouble);
+        m_logSum = at::logaddexp(m_logSum, scored.logsumexp(-1));
+        const at::Tensor place = m_next - first;
+        const at::Tensor isHere = place.ge(0).logical_and_(place.lt(scored.size(1)));
+        const at::Tensor here =
+            scored.gather(1, place.clamp(0, scored.size(1) - 1).unsqueeze(1)).squeeze(1);
+        m_logit = at::where(isHere, here, m_logit);
+    }
+    double value() const { return (m_logSum - m_logit).mean().exp().item<double>(); }
+
+private:
+    at::Tensor m_next;
+    at::Tensor m_logSum;
+    at::Tensor m_logit;
+};
+
+/// Calls visit(first, count) for each block of the vocabulary.
+template <class Visit>
+void forEachBlockOfEntries(std::int64_t vocabulary, const Visit& visit)
+{
+    for (std::int64_t first = 0; first < vocabulary; first += kBlockEntries) {
+        visit(first, std::min(kBlockEntries, vocabulary - first));
+    }
+}
+
+/// Fills the report from the models' last hidden states.
 void compareHeads(const StreamedModel& left, const StreamedModel& right, std::int64_t vocabulary,
                   const std::function<void()>& advance, MergeReport& report)
 {
-    at::Tensor largestError = at::zeros({}, at::kFloat);
-    at::Tensor largest = at::zeros({}, at::kFloat);
-    at::Tensor errorSum = at::zeros({}, at::kDouble);
-    TopToken expectedTop;
-    TopToken actualTop;
-    for (std::int64_t first = 0; first < vocabulary; first += kBlockEntries) {
+    LogitDifference difference;
+    forEachBlockOfEntries(vocabulary, [&](std::int64_t first, std::int64_t count) {
         advance();
-        const std::int64_t count = std::min(kBlockEntries, vocabulary - first);
-        const at::Tensor expected = left.logits(first, count);
-        const at::Tensor actual = right.logits(first, count);
-        expectedTop.see(expected, first);
-        actualTop.see(actual, first);
-        const at::Tensor error = (actual - expected).abs_();
-        largestError = at::maximum(largestError, error.max());
-        largest = at::maximum(largest, expected.abs().max());
-        errorSum += error.sum(at::kDouble);
-    }
-    report.sameTopToken = (expectedTop.index == actualTop.index).sum().item<std::int64_t>();
-    report.comparedTokens = expectedTop.index.numel();
-    report.maxAbsLogitError = largestError.item<double>();
-    report.maxAbsLogit = largest.item<double>();
-    report.meanAbsLogitError =
-        errorSum.item<double>() /
-        (static_cast<double>(report.comparedTokens) * static_cast<double>(vocabulary));
+        difference.see(left.logits(first, count), right.logits(first, count), first);
+    });
+    report.sameTopToken = difference.sameTopToken();
+    report.comparedTokens = difference.tokens();
+    report.maxAbsLogitError = difference.largestError();
+    report.maxAbsLogit = difference.largest();
+    report.meanAbsLogitError = difference.meanError();
+}
+
+/// `trained` over its base in 4 bits beside `merged`.
+QuantizationDrift driftOf(const StreamedModel& trained, const StreamedModel& merged,
+                          const at::Tensor& ids, std::int64_t vocabulary)
+{
+    LogitDifference difference;
+    Perplexity trainedPerplexity(ids), mergedPerplexity(ids);
+    forEachBlockOfEntries(vocabulary, [&](std::int64_t first, std::int64_t count) {
+        const at::Tensor expected = trained.logits(first, count);
+        const at::Tensor actual = merged.logits(first, count);
+        difference.see(expected, actual, first);
+        trainedPerplexity.see(expected, first);
+        mergedPerplexity.see(actual, first);
+    });
+    return {difference.largestError(), difference.meanError(), difference.sameTopToken(),
+            trainedPerplexity.value(), mergedPerplexity.value()};
 }
 
 } // namespace
@@ -230,10 +315,17 @@ void compareLogits(const MergeSource& unmerged, const MergeSource& merged, std::
     ReadBack readBack(written);
     StreamedModel left(unmerged, ids, nullptr);
     StreamedModel right(merged, ids, &readBack);
+    std::optional<StreamedModel> trained;
+    if (unmerged.trainedQuantization() != Quantization::None) {
+        trained.emplace(unmerged, ids, nullptr, unmerged.trainedQuantization());
+    }
     for (std::int64_t layer = 0; layer < config.layerCount; ++layer) {
         advance();
         left.runLayer(layer);
         right.runLayer(layer);
+        if (trained) {
+            trained->runLayer(layer);
+        }
     }
     left.prepareHead();
     right.prepareHead();
@@ -242,6 +334,10 @@ void compareLogits(const MergeSource& unmerged, const MergeSource& merged, std::
     }
     report.rereadEqual = true;
     compareHeads(left, right, config.vocabularySize, advance, report);
+    if (trained) {
+        trained->prepareHead();
+        report.drift = driftOf(*trained, right, ids, config.vocabularySize);
+    }
     advance();
 }
 
@@ -255,8 +351,9 @@ double comparisonBytes(const ModelConfig& config, std::int64_t tokens)
     for (const WeightShape& shape : layerWeightShapes(config, 0)) {
         layer += shape.count();
     }
-    // Hidden states of both models; one layer as stored and as fp32; what it computes.
-    const double states = 2.0 * length * hidden;
+    // Hidden states of both models, and of one over a base in 4 bits; one layer as stored and as
+    // fp32; what it computes.
+    const double states = 3.0 * length * hidden;
     const double computed =
         length * std::max(3.0 * static_cast<double>(config.intermediateSize) + 2.0 * hidden,
                           6.0 * attention + 2.0 * hidden);

@@ -68,11 +68,12 @@ kernels::CacheFormat cacheFormat(at::ScalarType dtype)
     }
 }
 
-/// Shapes: numbers [tokens, kv heads, head_dim]; scales from the first token's on, or undefined.
-kernels::CachedVectors cachedVectors(const at::Tensor& numbers, const at::Tensor& scales)
+/// From token `first` on.
+kernels::CachedVectors cachedVectors(const KvCache::Stored& stored, std::int64_t first)
 {
-    return {numbers.const_data_ptr(), cacheFormat(numbers.scalar_type()), numbers.stride(0),
-            numbers.stride(1), scales.defined() ? scales.const_data_ptr<float>() : nullptr};
+    const at::Tensor numbers = stored.numbers.narrow(2, first, 1);
+    return {numbers.const_data_ptr(), cacheFormat(numbers.scalar_type()), stored.numbers.size(2),
+            stored.scales.defined() ? stored.scales.const_data_ptr<float>() + first : nullptr};
 }
 
 at::Tensor idTensor(std::span<const TokenId> ids, const at::Device& device)
@@ -197,16 +198,11 @@ at::Tensor CachedForward::attendOne(std::size_t layer, const at::Tensor& q) cons
     if (!q.is_cpu() || q.scalar_type() == at::kDouble) {
         return attendAll(q, m_cache.keys(layer, first, end), m_cache.values(layer, first, end)).out;
     }
-    const auto vectors = [&](const KvCache::Stored& stored) {
-        return cachedVectors(stored.numbers.select(0, 0).narrow(0, first, end - first),
-                             stored.scales.defined() ? stored.scales.select(0, 0)[first]
-                                                     : at::Tensor());
-    };
     const at::Tensor heads = q.reshape({q.size(2), q.size(3)});
     const at::Tensor out = at::empty_like(heads);
     kernels::decodeAttention({.q = kernelView(heads),
-                              .keys = vectors(m_cache.storedKeys(layer)),
-                              .values = vectors(m_cache.storedValues(layer)),
+                              .keys = cachedVectors(m_cache.storedKeys(layer), first),
+                              .values = cachedVectors(m_cache.storedValues(layer), first),
                               .tokens = end - first,
                               .kvHeads = m_model.config.kvHeadCount,
                               .out = kernelView(out),

@@ -108,14 +108,14 @@ KvCache::Stored KvCache::grown(const Stored& old, std::int64_t capacity) const
     const auto larger = [&](const at::Tensor& from, at::IntArrayRef sizes, at::ScalarType dtype) {
         at::Tensor made = at::empty(sizes, m_options.dtype(dtype));
         if (!m_ids.empty()) {
-            made.narrow(1, 0, length()).copy_(from.narrow(1, 0, length()));
+            made.narrow(2, 0, length()).copy_(from.narrow(2, 0, length()));
         }
         return made;
     };
     const bool isInt8 = m_format == KvFormat::Int8;
-    return {larger(old.numbers, {1, capacity, m_kvHeadCount, m_headDim},
+    return {larger(old.numbers, {1, m_kvHeadCount, capacity, m_headDim},
                    isInt8 ? at::kChar : c10::typeMetaToScalarType(m_options.dtype())),
-            isInt8 ? larger(old.scales, {1, capacity, m_kvHeadCount}, at::kFloat) : at::Tensor()};
+            isInt8 ? larger(old.scales, {1, m_kvHeadCount, capacity}, at::kFloat) : at::Tensor()};
 }
 
 void KvCache::truncate(std::int64_t length)
@@ -132,13 +132,14 @@ void KvCache::write(std::size_t layer, const at::Tensor& k, const at::Tensor& v)
 
 void KvCache::store(const Stored& into, const at::Tensor& x) const
 {
-    const auto place = [&](const at::Tensor& all) { return all.narrow(1, length(), x.size(1)); };
+    const auto place = [&](const at::Tensor& all) { return all.narrow(2, length(), x.size(1)); };
+    const at::Tensor heads = x.transpose(1, 2);
     if (m_format == KvFormat::Model) {
-        place(into.numbers).copy_(x);
+        place(into.numbers).copy_(heads);
         return;
     }
     constexpr double kLargestCode = 127.0;
-    const at::Tensor wide = x.to(at::kFloat);
+    const at::Tensor wide = heads.to(at::kFloat);
     const at::Tensor scales = wide.abs().amax({3}).div_(kLargestCode);
     // Of a head that is all 0 the scale is 0, and any divisor will do.
     const at::Tensor divisor = at::where(scales.eq(0.0), at::ones({}, scales.options()), scales);
@@ -148,13 +149,13 @@ void KvCache::store(const Stored& into, const at::Tensor& x) const
 
 at::Tensor KvCache::read(const Stored& stored, std::int64_t first, std::int64_t end) const
 {
-    const at::Tensor numbers = stored.numbers.narrow(1, first, end - first);
+    const at::Tensor numbers = stored.numbers.narrow(2, first, end - first);
     if (m_format == KvFormat::Model) {
-        return numbers;
+        return numbers.transpose(1, 2);
     }
-    const at::Tensor scales = stored.scales.narrow(1, first, end - first).unsqueeze(3);
+    const at::Tensor scales = stored.scales.narrow(2, first, end - first).unsqueeze(3);
     at::Tensor result = at::empty(numbers.sizes(), m_options);
-    return at::mul_out(result, numbers, scales);
+    return at::mul_out(result, numbers, scales).transpose(1, 2);
 }
 
 void KvCache::append(std::span<const TokenId> ids)

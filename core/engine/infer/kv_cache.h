@@ -45,10 +45,10 @@ public:
     at::Tensor keys(std::size_t layer, std::int64_t first, std::int64_t end) const;
     at::Tensor values(std::size_t layer, std::int64_t first, std::int64_t end) const;
 
-    /// Those of a layer as kept.
+    /// Those of a layer as kept: a head's tokens lie one after another.
     struct Stored {
-        at::Tensor numbers; ///< [1, capacity, kv heads, head_dim], the model's dtype or int8
-        at::Tensor scales;  ///< [1, capacity, kv heads] fp32; undefined: numbers are not scaled
+        at::Tensor numbers; ///< [1, kv heads, capacity, head_dim], the model's dtype or int8
+        at::Tensor scales;  ///< [1, kv heads, capacity] fp32; undefined: numbers are not scaled
     };
     const Stored& storedKeys(std::size_t layer) const { return m_layers[layer].k; }
     const Stored& storedValues(std::size_t layer) const { return m_layers[layer].v; }

@@ -135,7 +135,8 @@ void TrainingRun::prepare()
     m_model = std::make_unique<DecoderModel>(
         loadBaseModel(m_config.model, m_place, unlessStopped, m_config.quantization));
     AdapterOrigin origin{m_modelConfig.rope, extendedRope(m_modelConfig, m_config.context),
-                         baseFingerprint(m_config.model), rowLength(m_modelConfig, m_config)};
+                         baseFingerprint(m_config.model), rowLength(m_modelConfig, m_config),
+                         m_config.quantization};
     m_model->config.rope = origin.rope;
     m_trainables = std::make_unique<TrainableSet>(*m_model, m_config);
     if (!m_options.initialAdapter.empty()) {

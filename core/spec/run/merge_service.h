@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace longlora {
@@ -49,6 +50,16 @@ struct MergePreview {
     double existingBytes = 0.0; ///< of the output that exists
 };
 
+/// The merged model beside what was trained: an adapter over a base in 4 bits, whose weights are
+/// not those that the merge takes from the base's files.
+struct QuantizationDrift {
+    double maxAbsLogitError = 0.0;
+    double meanAbsLogitError = 0.0;
+    std::int64_t sameTopToken = 0;
+    double trainedPerplexity = 0.0; ///< on the text of the comparison
+    double mergedPerplexity = 0.0;
+};
+
 /// What a merge did and the proof that it did it right.
 struct MergeReport {
     std::int64_t tensors = 0;
@@ -59,10 +70,11 @@ struct MergeReport {
     std::int64_t comparedTokens = 0; ///< length of the text whose logits were compared
     double maxAbsLogitError = 0.0;   ///< unmerged against merged, as written
     double meanAbsLogitError = 0.0;
-    double maxAbsLogit = 0.0;      ///< to judge the error by
-    std::int64_t sameTopToken = 0; ///< positions whose most likely token agrees
-    bool rereadEqual = false;      ///< the file read back equals what was to be written
-    std::string rope;              ///< as written into config.json, for people
+    double maxAbsLogit = 0.0;               ///< to judge the error by
+    std::int64_t sameTopToken = 0;          ///< positions whose most likely token agrees
+    std::optional<QuantizationDrift> drift; ///< empty: the base was not in 4 bits
+    bool rereadEqual = false;               ///< the file read back equals what was to be written
+    std::string rope;                       ///< as written into config.json, for people
     std::string dtype;
     double mergeSeconds = 0.0;      ///< until all weights were on the disk
     double seconds = 0.0;           ///< all of it
