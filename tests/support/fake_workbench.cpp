@@ -200,7 +200,7 @@ void planPlanWalk(Walk& walk, ui::MainWindow& window)
     consequences(1.0);
     walk.picture(QStringLiteral("9-plan-paper-bottom"));
     preset("single-80gb-7b-100k", "RTX 4090");
-    consequences(0.3);
+    consequences(0.22);
     walk.picture(QStringLiteral("9-plan-refused"));
     walk.click("configureAlternative0");
     walk.picture(QStringLiteral("9-plan-alternative"));
