@@ -20,6 +20,13 @@ LayerDriver::LayerDriver(DecoderModel& model, TrainableSet& trainables, LayerMem
     , m_memory(std::move(memory))
 {}
 
+void LayerDriver::setMemory(LayerMemory memory)
+{
+    m_memory = std::move(memory);
+    m_stash.reset();
+    m_unpacked = {};
+}
+
 const RotaryTable& LayerDriver::rotaryFor(std::int64_t length)
 {
     if (length != m_rotaryLength) {

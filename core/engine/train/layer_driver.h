@@ -32,6 +32,9 @@ public:
     /// The same sum without gradients.
     at::Tensor forwardLoss(const TrainingBatch& batch);
 
+    /// For the micro-batches that follow; what was kept between them goes.
+    void setMemory(LayerMemory memory);
+
 private:
     const RotaryTable& rotaryFor(std::int64_t length);
     /// The layer as it computes: of one kept in 4 bits, an unpacked copy until the next call.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/train/trainer.h"
 
+#include "core/engine/tensor/memory_shortage.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/engine/train/schedule.h"
 #include "core/spec/base/error.h"
@@ -60,6 +61,7 @@ Trainer::Trainer(DecoderModel& model, TrainableSet& trainables, const RunConfig&
     , m_config(config)
     , m_rows(std::move(rows))
     , m_order(static_cast<std::int64_t>(m_rows.size()), config.seed)
+    , m_memory{config.batch.microBatch, scope.memory}
     , m_driver(model, trainables, scope.memory)
     , m_optimizer(trainables, config.optimizer)
     , m_totalSteps(scope.totalSteps)
@@ -82,27 +84,43 @@ AttentionSpec Trainer::attentionOfStep() const
             m_model.config.slidingWindow};
 }
 
-std::vector<TrainingBatch> Trainer::nextBatches(StepDone& done)
+const std::vector<const TrainingRow*>& Trainer::rowsOfStep()
 {
-    const AttentionSpec attention = attentionOfStep();
-    done.fullAttention = attention.kind == AttentionKind::Full;
-    std::vector<TrainingBatch> batches;
-    for (std::int64_t micro = 0; micro < m_config.batch.accumulation; ++micro) {
-        std::vector<const TrainingRow*> rows;
-        for (std::int64_t i = 0; i < m_config.batch.microBatch; ++i) {
-            const TrainingRow& row = m_rows[static_cast<std::size_t>(m_order.next())];
-            rows.push_back(&row);
-            done.tokens += static_cast<std::int64_t>(row.ids.size()) - row.paddingTokens;
-            done.scoredTokens += scoredTokens(row);
-        }
-        batches.push_back(makeBatch(rows, attention, m_model.config.headCount,
-                                    m_config.data.maskDocuments, m_model.device()));
+    const std::int64_t count = m_config.batch.microBatch * m_config.batch.accumulation;
+    while (static_cast<std::int64_t>(m_stepRows.size()) < count) {
+        m_stepRows.push_back(&m_rows[static_cast<std::size_t>(m_order.next())]);
+    }
+    return m_stepRows;
+}
+
+void Trainer::count(StepDone& done)
+{
+    for (const TrainingRow* row : rowsOfStep()) {
+        done.tokens += static_cast<std::int64_t>(row->ids.size()) - row->paddingTokens;
+        done.scoredTokens += scoredTokens(*row);
     }
     if (done.scoredTokens == 0) {
         throw DataError("no token of step " + std::to_string(m_stepsDone + 1) + " is scored",
                         "every label is -100 there; look at the labels of the training rows");
     }
-    return batches;
+}
+
+double Trainer::lossAndGradients(const AttentionSpec& attention, double scale)
+{
+    m_trainables.zeroGradients();
+    const std::vector<const TrainingRow*>& rows = rowsOfStep();
+    const auto atOnce = static_cast<std::size_t>(m_memory.microBatch);
+    at::Tensor lossSum;
+    for (std::size_t begin = 0; begin < rows.size(); begin += atOnce) {
+        const std::size_t end = std::min(begin + atOnce, rows.size());
+        const TrainingBatch batch = makeBatch({rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                                               rows.begin() + static_cast<std::ptrdiff_t>(end)},
+                                              attention, m_model.config.headCount,
+                                              m_config.data.maskDocuments, m_model.device());
+        const at::Tensor sum = m_driver.forwardBackward(batch, scale);
+        lossSum = lossSum.defined() ? lossSum.add_(sum) : sum;
+    }
+    return lossSum.item<double>() * scale;
 }
 
 StepDone Trainer::step()
@@ -110,16 +128,10 @@ StepDone Trainer::step()
     const auto start = Clock::now();
     StepDone done;
     done.step = m_stepsDone + 1;
-    const std::vector<TrainingBatch> batches = nextBatches(done);
-
-    m_trainables.zeroGradients();
-    const double scale = 1.0 / static_cast<double>(done.scoredTokens);
-    at::Tensor lossSum;
-    for (const TrainingBatch& batch : batches) {
-        const at::Tensor sum = m_driver.forwardBackward(batch, scale);
-        lossSum = lossSum.defined() ? lossSum.add_(sum) : sum;
-    }
-    done.loss = lossSum.item<double>() * scale;
+    count(done);
+    const AttentionSpec attention = attentionOfStep();
+    done.fullAttention = attention.kind == AttentionKind::Full;
+    done.loss = lossAndGradients(attention, 1.0 / static_cast<double>(done.scoredTokens));
     done.gradientNorm = gradientNorm(m_trainables);
     if (!std::isfinite(done.loss) || !std::isfinite(done.gradientNorm)) {
         throw DataError("step " + std::to_string(done.step) + ": loss " +
@@ -127,17 +139,39 @@ StepDone Trainer::step()
                             std::to_string(done.gradientNorm) + "; the update was not made",
                         "lower optimizer.learning_rate or lengthen schedule.warmup_steps");
     }
+    m_isUpdating = true;
     clipGradients(m_trainables, done.gradientNorm, m_config.optimizer.clipNorm);
     done.learningRate = scheduledRate(m_config.schedule, m_config.optimizer.learningRate,
                                       m_stepsDone, m_totalSteps);
     m_optimizer.step(done.learningRate);
+    m_isUpdating = false;
     ++m_stepsDone;
+    m_stepRows.clear();
 
     done.seconds = secondsSince(start);
     done.tokensPerSecond = static_cast<double>(done.tokens) / done.seconds;
     done.memoryBytes = memoryInUse(m_model.device());
     done.peakBytes = peakMemory(m_model.device());
     return done;
+}
+
+std::optional<std::string> Trainer::goLeaner()
+{
+    const bool mayOffload =
+        !m_model.device().is_cpu() && m_config.memory.offload != OffloadMode::Off;
+    const std::optional<LeanerStep> leaner =
+        m_isUpdating ? std::nullopt
+                     : leanerStep(m_memory, {m_model.config.layerCount,
+                                             static_cast<std::int64_t>(m_rows.front().ids.size()),
+                                             mayOffload});
+    if (!leaner) {
+        return std::nullopt;
+    }
+    // First: copies that the failed step began write to memory that is free already.
+    giveBackFreeMemory(m_model.device());
+    m_memory = leaner->memory;
+    m_driver.setMemory(m_memory.layers);
+    return leaner->change;
 }
 
 HeldOutMeasured Trainer::evaluate(const std::vector<TrainingRow>& rows)

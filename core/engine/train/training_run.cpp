@@ -2,6 +2,7 @@
 #include "core/engine/train/training_run.h"
 
 #include "core/engine/checkpoint/base_model.h"
+#include "core/engine/tensor/memory_shortage.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/engine/train/run_artifacts.h"
 #include "core/engine/train/run_environment.h"
@@ -19,7 +20,8 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <new>
+#include <optional>
+#include <string>
 #include <thread>
 
 namespace longlora {
@@ -84,6 +86,22 @@ private:
     }
     void holdWhileAsked();
     void takeControlFiles();
+    /// What `work` returns; as long as memory does not suffice for it, it is done again more
+    /// leanly.
+    template <class Work>
+    auto inMemory(const std::string& what, const Work& work)
+    {
+        for (;;) {
+            std::exception_ptr failure;
+            try {
+                return work();
+            } catch (...) {
+                failure = std::current_exception();
+            }
+            goLeaner(what, failure);
+        }
+    }
+    void goLeaner(const std::string& what, const std::exception_ptr& failure);
     void afterStep(const StepDone& done);
     void measureHeldOut();
     void writeCheckpoint();
@@ -217,8 +235,24 @@ void TrainingRun::loop()
         if (m_control.stopRequested()) {
             return;
         }
-        afterStep(m_trainer->step());
+        afterStep(inMemory("step " + formatCount(m_trainer->stepsDone() + 1),
+                           [&] { return m_trainer->step(); }));
     }
+}
+
+/// Throws `failure` where that is no help: it is another error, or no leaner way is left.
+void TrainingRun::goLeaner(const std::string& what, const std::exception_ptr& failure)
+{
+    const std::optional<std::string> shortage = memoryShortage(failure);
+    const std::optional<std::string> change = shortage ? m_trainer->goLeaner() : std::nullopt;
+    if (!change) {
+        std::rethrow_exception(failure);
+    }
+    m_events.write(
+        Message{MessageLevel::Warning,
+                "memory did not suffice for " + what + " (" + *shortage + "). From now on " +
+                    *change + "; " + what +
+                    " is done again with the same rows, and gives the same but for rounding"});
 }
 
 void TrainingRun::afterStep(const StepDone& done)
@@ -246,7 +280,8 @@ void TrainingRun::measureHeldOut()
         return;
     }
     m_measuredStep = m_trainer->stepsDone();
-    m_events.write(m_trainer->evaluate(m_data.heldOut));
+    m_events.write(inMemory("the evaluation after step " + formatCount(m_measuredStep),
+                            [&] { return m_trainer->evaluate(m_data.heldOut); }));
 }
 
 void TrainingRun::writeCheckpoint()
@@ -302,16 +337,13 @@ RunFinished failed(RunFinished finished, const std::exception_ptr& failure)
 /// LibTorch's errors in this project's terms.
 std::exception_ptr translated(std::exception_ptr failure)
 {
+    if (const auto shortage = memoryShortage(failure)) {
+        return std::make_exception_ptr(DeviceError(
+            "out of memory: " + *shortage,
+            "shorten context.length or lower batch.micro_batch; plan.json has the items"));
+    }
     try {
         std::rethrow_exception(failure);
-    } catch (const c10::OutOfMemoryError& error) {
-        return std::make_exception_ptr(DeviceError(
-            std::string("the GPU is out of memory: ") + error.what_without_backtrace(),
-            "shorten context.length or lower batch.micro_batch; plan.json has the items"));
-    } catch (const std::bad_alloc&) {
-        return std::make_exception_ptr(DeviceError(
-            "out of memory",
-            "shorten context.length or lower batch.micro_batch; plan.json has the items"));
     } catch (const c10::Error& error) {
         return std::make_exception_ptr(std::runtime_error(error.what_without_backtrace()));
     } catch (const std::filesystem::filesystem_error& error) {
