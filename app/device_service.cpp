@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/device_service.h"
 
+#include "core/engine/tensor/place_profile.h"
 #include "core/engine/train/training_speed.h"
 
 namespace longlora::app {
@@ -9,10 +10,24 @@ namespace {
 
 class EngineDevice : public DeviceService {
 public:
-    DeviceProfile measure() override { return measuredCpuProfile(); }
+    std::vector<DeviceProfile> measure() override
+    {
+        std::vector<DeviceProfile> devices{measuredCpuProfile()};
+        const at::Device chosen = computePlace(DeviceKind::Auto, ComputePrecision::Auto).device;
+        if (!chosen.is_cpu()) {
+            devices.insert(devices.begin(), placeProfile(chosen));
+        }
+        return devices;
+    }
 };
 
 } // namespace
+
+DeviceProfile profileHere(DeviceKind kind)
+{
+    const at::Device device = computePlace(kind, ComputePrecision::Auto).device;
+    return device.is_cpu() ? measuredCpuProfile() : placeProfile(device);
+}
 
 DeviceProfile measuredCpuProfile()
 {

@@ -2,7 +2,6 @@
 #include "app/dry_run_service.h"
 
 #include "app/device_service.h"
-#include "core/engine/tensor/torch_compat.h"
 #include "core/engine/train/training_run.h"
 #include "core/spec/run/run_list.h"
 
@@ -84,9 +83,7 @@ public:
 
 MemoryPlan forecastHere(const RunConfig& config)
 {
-    const ComputePlace place = computePlace(config.devices.kind, config.precision.compute);
-    return planMemory(readModelConfig(config.model), config,
-                      place.device.is_cpu() ? measuredCpuProfile() : localCpuProfile());
+    return planMemory(readModelConfig(config.model), config, profileHere(config.devices.kind));
 }
 
 std::unique_ptr<DryRunService> makeDryRunService()

@@ -8,8 +8,7 @@
 
 namespace longlora::app {
 
-/// The plan of a run where it would compute. A processor's speed is measured, in about a second; of
-/// a GPU no time is foretold.
+/// The plan of a run where it would compute: profileHere().
 MemoryPlan forecastHere(const RunConfig& config);
 
 /// Records what passes to the next sink.

@@ -138,6 +138,10 @@ void MainWindow::connectPages()
     connect(m_merge, &MergePage::chatRequested, this, &MainWindow::openChat);
     connect(m_chat, &ChatPage::modelLoaded, this, &MainWindow::rememberModel);
     RunDraft& draft = m_configure->draft();
+    connect(&draft, &RunDraft::devicesMeasured, this, [this, &draft] {
+        m_home->showDevice(draft.device());
+        m_status->showDevice(draft.device());
+    });
     connect(&draft, &RunDraft::modelRead, this, [this, &draft] {
         if (draft.card() && draft.card()->isUsable()) {
             rememberModel(pathText(draft.card()->folder));

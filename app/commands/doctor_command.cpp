@@ -7,12 +7,14 @@
 #include "core/spec/base/units.h"
 #include "core/spec/config/huggingface_cache.h"
 #include "core/spec/plan/memory_planner.h"
+#include "core/spec/plan/nvidia_driver.h"
 #include "core/spec/run/run_list.h"
 
 #include <torch/headeronly/version.h>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -38,6 +40,34 @@ fs::path existingPart(fs::path path)
         path = path.parent_path();
     }
     return path;
+}
+
+std::string describe(const GpuState& gpu)
+{
+    std::string text = fmt::format("{}, {}, {} free", gpu.name, formatBytes(gpu.memoryBytes),
+                                   formatBytes(gpu.freeBytes));
+    if (gpu.othersBytes() > 0.0) {
+        text += fmt::format(", {} taken by other programs", formatBytes(gpu.othersBytes()));
+    }
+    if (gpu.busy) {
+        text += fmt::format(", {:.0f} % busy", *gpu.busy * 100.0);
+    }
+    if (gpu.celsius) {
+        text += fmt::format(", {:.0f} C", *gpu.celsius);
+    }
+    if (gpu.watts) {
+        text += gpu.wattLimit ? fmt::format(", {:.0f} of {:.0f} W", *gpu.watts, *gpu.wattLimit)
+                              : fmt::format(", {:.0f} W", *gpu.watts);
+    }
+    return text;
+}
+
+void examineGpus(Diagnosis& diagnosis)
+{
+    diagnosis.facts["gpus"] = nlohmann::ordered_json::array();
+    for (const GpuState& gpu : NvidiaDriver().gpus()) {
+        diagnosis.facts["gpus"].push_back(describe(gpu));
+    }
 }
 
 void examineDevice(Diagnosis& diagnosis)
@@ -92,6 +122,11 @@ std::string forPeople(const std::string& key, const nlohmann::ordered_json& valu
     if (key.ends_with("_bytes")) {
         return formatBytes(value.get<double>());
     }
+    if (value.is_array()) {
+        return value.empty()
+                   ? std::string("none")
+                   : fmt::format("{}", fmt::join(value.get<std::vector<std::string>>(), "; "));
+    }
     return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
@@ -105,6 +140,7 @@ ExitStatus doctor(Console& console)
 #else
     diagnosis.facts["cuda_kernels"] = false;
 #endif
+    examineGpus(diagnosis);
     examineDevice(diagnosis);
     examineDisk(diagnosis);
     examineDisplay(diagnosis);

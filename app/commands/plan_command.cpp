@@ -59,7 +59,7 @@ DeviceProfile chosenDevice(const PlanOptions& options, RunConfig& config)
     std::optional<std::int64_t> count = options.devices;
     DeviceProfile device;
     if (options.device.empty()) {
-        device = measuredCpuProfile();
+        device = profileHere(config.devices.kind);
     } else {
         const PlannedDevices planned = parseDevices(options.device);
         if (planned.countGiven && count && *count != planned.count) {
@@ -128,7 +128,7 @@ void addPlanCommand(CLI::App& parent, Action& chosen)
     addText(*command,
             {"--device", "NAME",
              "a device that need not be here, or several: 8xA100-80; known: " + names +
-                 "; default: this machine's processor"},
+                 "; default: where devices.kind computes on this machine"},
             options->device);
     addInteger(*command, {"--devices", "N", "number of devices instead of devices.ranks"},
                options->devices, {1, kMostDevices});

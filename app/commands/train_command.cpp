@@ -7,6 +7,7 @@
 #include "app/commands/stop_signals.h"
 #include "app/commands/training_console.h"
 #include "app/dry_run_service.h"
+#include "core/engine/tensor/place_profile.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/engine/train/training_run.h"
 #include "core/spec/plan/memory_planner.h"
@@ -87,8 +88,8 @@ ExitStatus train(const TrainOptions& options, Console& console)
 {
     const RunConfig config = readRunConfig(options.config, RunPurpose::Train);
     const ComputePlace place = computePlace(config.devices.kind, config.precision.compute);
-    if (!options.ignorePlan && place.device.is_cpu()) {
-        requireFits(readModelConfig(config.model), config, localCpuProfile());
+    if (!options.ignorePlan) {
+        requireFits(readModelConfig(config.model), config, placeProfile(place.device));
     }
     const fs::path folder = options.run.empty() ? newRunFolder(defaultRunsFolder(), config.runName)
                                                 : fs::absolute(options.run).lexically_normal();

@@ -24,6 +24,7 @@ private:
     void tell(const CheckpointWritten& written);
     void tell(const Message& message);
     void tell(const RunFinished& finished);
+    void tell(const DeviceMeasured&) {} ///< for those who look on
 
     Console& m_console;
     std::int64_t m_totalSteps = 0;

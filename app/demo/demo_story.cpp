@@ -79,7 +79,7 @@ private:
 
     void plan()
     {
-        m_result.device = measuredCpuProfile();
+        m_result.device = profileHere(config().devices.kind);
         m_result.plan = planMemory(m_result.model, config(), m_result.device);
         m_console.note(fmt::format(
             "1/6 Plan: extend {} parameters from {} to {} tokens; {} of memory, {}",

@@ -29,6 +29,8 @@ std::vector<EventBody> bodiesOfEveryKind()
         HeldOutMeasured{100, 2.5, 20000, 3.5},
         StateChanged{RunState::Holding, "writing a checkpoint"},
         CheckpointWritten{500, "checkpoints/step-000500", 1234567.0, 0.25},
+        DeviceMeasured{140e9, 100e9, 30e9, 0.87, 64.0, 512.34},
+        DeviceMeasured{140e9, 100e9, 0.0, 0.0, std::nullopt, std::nullopt},
         Message{MessageLevel::Warning, "tab\tquote\" backslash\\ \xE4\xBD\xA0 \xF0\x9F\x98\x80"},
         RunFinished{RunOutcome::Failed, 12, 1.0, 2.0, 3.0, 4.0, 5.0, "adapter", "what", "do", 4}};
 }
@@ -106,8 +108,9 @@ TEST(EventJson, KeysAndWordsAreTheDocumentedOnes)
         const std::string text = eventToJson(madeEvent(0, 0.0, body));
         types.push_back(text.substr(9, text.find('"', 9) - 9));
     }
-    EXPECT_EQ(types, (std::vector<std::string>{"run_started", "step", "held_out", "state",
-                                               "checkpoint", "message", "run_finished"}));
+    EXPECT_EQ(types,
+              (std::vector<std::string>{"run_started", "step", "held_out", "state", "checkpoint",
+                                        "device", "device", "message", "run_finished"}));
 }
 
 TEST(EventJson, BytesThatAreNoUtf8BecomeReplacementCharacters)

@@ -215,11 +215,11 @@ std::vector<DryRunFigure> FakeDryRun::run(const RunConfig&, const ProgressCallba
             {Kind::CheckpointTime, 0.0, 0.4}};
 }
 
-DeviceProfile FakeDevice::measure()
+std::vector<DeviceProfile> FakeDevice::measure()
 {
     DeviceProfile profile = localCpuProfile();
     profile.fp32FlopsPerSecond = profile.bf16FlopsPerSecond = 1e11;
-    return profile;
+    return {profile};
 }
 
 FakeMerge::FakeMerge()

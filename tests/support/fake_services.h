@@ -121,7 +121,7 @@ public:
 
 class FakeDevice : public DeviceService {
 public:
-    DeviceProfile measure() override;
+    std::vector<DeviceProfile> measure() override;
 };
 
 struct FakeServices {

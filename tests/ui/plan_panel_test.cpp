@@ -97,7 +97,7 @@ private Q_SLOTS:
         takePreset(f, "homePreset-single-24gb-7b-16k");
         DeviceProfile small = localCpuProfile();
         small.memoryBytes = 4.0 * 1024 * 1024 * 1024;
-        draftOf(f).setDevice(small);
+        draftOf(f).setDevices({small});
         QVERIFY(!draftOf(f).fitsHere());
         QVERIFY(f.find<QPushButton>("configureAlternative0")
                     ->text()
@@ -116,9 +116,37 @@ private Q_SLOTS:
         QTRY_VERIFY(f.canClick("configureStart"));
         DeviceProfile small = localCpuProfile();
         small.memoryBytes = 1024.0 * 1024;
-        draftOf(f).setDevice(small);
+        draftOf(f).setDevices({small});
         QVERIFY(!f.find("configureStart")->isEnabled());
         QVERIFY(f.find<QLabel>("configureStartNote")->text().contains(QLatin1String("memory")));
+    }
+
+    void theGpuOfThisMachineIsPlannedForWithWhatOthersTakeOfIt()
+    {
+        WindowFixture f;
+        f.click("homeTryDemo");
+        QTRY_VERIFY(f.canClick("configureStart"));
+        DeviceProfile gpu;
+        gpu.name = "NVIDIA H200";
+        gpu.kind = DeviceKind::Cuda;
+        gpu.memoryBytes = 1024.0 * 1024;
+        gpu.takenBytes = 139.0 * 1024 * 1024 * 1024;
+        gpu.source = "139 GiB are taken by other programs";
+        draftOf(f).setDevices({gpu, localCpuProfile()});
+        for (const char* name : {"configureDevice", "homeDevice", "statusDevice"}) {
+            QCOMPARE(f.find<QLabel>(name)->text(), QStringLiteral("NVIDIA H200"));
+        }
+        QVERIFY(f.find<QLabel>("homeMemory")
+                    ->text()
+                    .contains(QLatin1String("139 GiB are taken by other programs")));
+        QVERIFY(f.find<QLabel>("configurePlanSource")
+                    ->text()
+                    .contains(QLatin1String("139 GiB are taken by other programs")));
+        QVERIFY(!f.find("configureStart")->isEnabled());
+
+        draftOf(f).edit([](RunConfig& config) { config.devices.kind = DeviceKind::Cpu; });
+        QVERIFY(f.find<QLabel>("configureDevice")->text().startsWith(QLatin1String("CPU")));
+        QVERIFY(draftOf(f).fitsHere());
     }
 
     void theLargestContextIsOneClickAway()

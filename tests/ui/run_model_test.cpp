@@ -4,8 +4,10 @@
 #include "tests/support/fake_services.h"
 #include "tests/support/temporary_folder.h"
 #include "ui/run/live_run.h"
+#include "ui/run/run_header.h"
 #include "ui/run/run_viewer.h"
 
+#include <QLabel>
 #include <QSignalSpy>
 #include <QTest>
 
@@ -57,6 +59,25 @@ private Q_SLOTS:
         QVERIFY(live.model().record().isFinished());
         QVERIFY(viewer.model().record() == live.model().record());
         QVERIFY(!viewer.isInterrupted());
+    }
+
+    void theGpuOfARunIsShownOnceItsDriverTellsOfItAndIsNoLineOfTheLog()
+    {
+        ui::RunHeader header;
+        const auto* figure = header.findChild<QLabel*>(QStringLiteral("monitorGpu"));
+        ui::RunRecord record;
+        record.apply(happened(1e9, step(1, 3.0)));
+        header.show(record, {}, {});
+        QVERIFY(!figure->isVisibleTo(&header));
+
+        const double gib = 1024.0 * 1024.0 * 1024.0;
+        record.apply(
+            happened(1e9, DeviceMeasured{140 * gib, 20 * gib, 30 * gib, 0.87, 64.0, std::nullopt}));
+        header.show(record, {}, {});
+        QVERIFY(figure->isVisibleTo(&header));
+        QCOMPARE(figure->text(),
+                 QStringLiteral("87 % busy · 64 °C · 20 GiB free · 30 GiB of other programs"));
+        QVERIFY(record.log.empty());
     }
 
     void oneBatchIsOneChange()
@@ -125,5 +146,5 @@ private Q_SLOTS:
     }
 };
 
-QTEST_GUILESS_MAIN(RunModelTest)
+QTEST_MAIN(RunModelTest)
 #include "run_model_test.moc"

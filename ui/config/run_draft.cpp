@@ -30,7 +30,7 @@ ModelCard readCard(const std::string& model)
 
 RunDraft::RunDraft(QObject* parent)
     : QObject(parent)
-    , m_device(localCpuProfile())
+    , m_devices{localCpuProfile()}
 {
     derive();
 }
@@ -131,7 +131,7 @@ void RunDraft::derive()
         m_alternatives = nearestFits(*model(), m_config, plannedDevice());
     }
     m_fitsHere = m_elsewhere
-                     ? outlinePlan(*model(), m_config, m_device).peakBytes <= m_device.memoryBytes
+                     ? outlinePlan(*model(), m_config, device()).peakBytes <= device().memoryBytes
                      : m_plan->fits;
 }
 
@@ -142,10 +142,17 @@ void RunDraft::planFor(const std::optional<DeviceProfile>& elsewhere)
     Q_EMIT changed();
 }
 
-void RunDraft::setDevice(const DeviceProfile& device)
+const DeviceProfile& RunDraft::device() const
 {
-    m_device = device;
+    const auto named = std::ranges::find(m_devices, m_config.devices.kind, &DeviceProfile::kind);
+    return named != m_devices.end() ? *named : m_devices.front();
+}
+
+void RunDraft::setDevices(std::vector<DeviceProfile> devices)
+{
+    m_devices = std::move(devices);
     derive();
+    Q_EMIT devicesMeasured();
     Q_EMIT changed();
 }
 

@@ -43,11 +43,12 @@ public:
     const std::optional<ModelCard>& card() const { return m_card; }
     bool isReadingModel() const { return m_modelJob.isRunning(); }
     const ModelConfig* model() const;
-    /// This machine.
-    const DeviceProfile& device() const { return m_device; }
-    void setDevice(const DeviceProfile& device);
+    /// Of this machine, the one that devices.kind names.
+    const DeviceProfile& device() const;
+    /// First the one that auto means; not empty.
+    void setDevices(std::vector<DeviceProfile> devices);
     /// What the plan is for: this machine, or another device that planFor() named.
-    const DeviceProfile& plannedDevice() const { return m_elsewhere ? *m_elsewhere : m_device; }
+    const DeviceProfile& plannedDevice() const { return m_elsewhere ? *m_elsewhere : device(); }
     void planFor(const std::optional<DeviceProfile>& elsewhere);
     const std::optional<MemoryPlan>& plan() const { return m_plan; }
     /// What would fit the planned device, where the run does not.
@@ -67,6 +68,8 @@ public:
 Q_SIGNALS:
     /// Configuration, plan or issues are other ones now.
     void changed();
+    /// setDevices() told what this machine has.
+    void devicesMeasured();
     /// Another model has been read (or turned out to be broken).
     void modelRead();
 
@@ -80,7 +83,7 @@ private:
     std::vector<RunConfig> m_undo;
     std::vector<RunConfig> m_redo;
     std::optional<ModelCard> m_card;
-    DeviceProfile m_device;
+    std::vector<DeviceProfile> m_devices;
     std::optional<DeviceProfile> m_elsewhere;
     std::optional<MemoryPlan> m_plan;
     std::vector<PlanAlternative> m_alternatives;

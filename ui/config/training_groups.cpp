@@ -61,6 +61,8 @@ DeviceGroup::DeviceGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
     auto* device =
         named(new QLabel(toQString(draft.device().name), this), "configureDevice", tr("Device"));
     grid->addWidget(new FieldRow(tr("Device"), device));
+    connect(&draft, &RunDraft::changed, device,
+            [device, &draft] { device->setText(toQString(draft.device().name)); });
     layout->addLayout(grid);
 }
 

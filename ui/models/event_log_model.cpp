@@ -35,6 +35,7 @@ struct Describe {
                          shortCountText(static_cast<double>(started.parameters)))};
     }
     LogLine operator()(const StepDone&) const { return {}; }
+    LogLine operator()(const DeviceMeasured&) const { return {}; }
     LogLine operator()(const HeldOutMeasured& held) const
     {
         return {EventLogModel::tr("held out"),

@@ -47,8 +47,9 @@ ConfigurePage::ConfigurePage(DeviceService& device, DryRunService* dryRun, Model
 
     connect(m_consequences, &ConsequencesPanel::startRequested, this,
             &ConfigurePage::startRequested);
-    m_measuring.run([&device](const ProgressCallback&) { return device.measure(); },
-                    [this](const DeviceProfile& profile) { m_draft.setDevice(profile); });
+    m_measuring.run(
+        [&device](const ProgressCallback&) { return device.measure(); },
+        [this](std::vector<DeviceProfile> devices) { m_draft.setDevices(std::move(devices)); });
     connect(m_consequences, &ConsequencesPanel::copyRequested, this, &ConfigurePage::copyCommand);
 }
 

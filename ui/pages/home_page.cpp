@@ -145,7 +145,6 @@ QWidget* HomePage::makeStart(bool hasDemo, const std::vector<Preset>& presets)
 
 QWidget* HomePage::makeMachine()
 {
-    const DeviceProfile device = localCpuProfile();
     auto* box = new QGroupBox(tr("This machine"), this);
     auto* form = new QFormLayout(box);
     const auto add = [&](const QString& name, const QString& value, const char* objectName) {
@@ -153,11 +152,22 @@ QWidget* HomePage::makeMachine()
         label->setWordWrap(true);
         label->setTextInteractionFlags(Qt::TextSelectableByMouse);
         form->addRow(name, label);
+        return label;
     };
-    add(tr("Computes on"), toQString(device.name), "homeDevice");
-    add(tr("Free memory"), bytesText(device.memoryBytes), "homeMemory");
+    m_device = add(tr("Computes on"), {}, "homeDevice");
+    m_memory = add(tr("Free memory"), {}, "homeMemory");
     add(tr("System"), QSysInfo::prettyProductName(), "homeSystem");
+    showDevice(localCpuProfile());
     return box;
+}
+
+void HomePage::showDevice(const DeviceProfile& device)
+{
+    m_device->setText(toQString(device.name));
+    m_memory->setText(device.takenBytes > 0.0
+                          ? tr("%1; %2 are taken by other programs")
+                                .arg(bytesText(device.memoryBytes), bytesText(device.takenBytes))
+                          : bytesText(device.memoryBytes));
 }
 
 QWidget* HomePage::makeRecent()

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/spec/config/presets.h"
+#include "core/spec/plan/device_profile.h"
 
 #include <QWidget>
 
@@ -25,6 +26,9 @@ public:
     HomePage(RunTableModel& runs, bool hasDemo, const std::vector<Preset>& presets,
              QWidget* parent = nullptr);
 
+    /// What a run computes on here.
+    void showDevice(const DeviceProfile& device);
+
 Q_SIGNALS:
     void demoRequested();
     void newRunRequested();
@@ -42,6 +46,8 @@ private:
     RunTableModel& m_runs;
     QTableView* m_table;
     QLabel* m_empty;
+    QLabel* m_device = nullptr;
+    QLabel* m_memory = nullptr;
 };
 
 } // namespace longlora::ui

@@ -45,6 +45,25 @@ QString peakText(const RunRecord& record)
              percentText(record.peakBytes / planned));
 }
 
+QString gpuText(const DeviceMeasured& gpu)
+{
+    QStringList parts;
+    if (gpu.busy) {
+        parts << RunHeader::tr("%1 busy").arg(percentText(*gpu.busy));
+    }
+    if (gpu.celsius) {
+        parts << RunHeader::tr("%1 °C").arg(numberText(*gpu.celsius));
+    }
+    if (gpu.watts) {
+        parts << RunHeader::tr("%1 W").arg(numberText(*gpu.watts));
+    }
+    parts << RunHeader::tr("%1 free").arg(bytesText(gpu.freeBytes));
+    if (gpu.takenBytes > 0.0) {
+        parts << RunHeader::tr("%1 of other programs").arg(bytesText(gpu.takenBytes));
+    }
+    return parts.join(QStringLiteral(" · "));
+}
+
 } // namespace
 
 RunHeader::RunHeader(QWidget* parent)
@@ -86,21 +105,24 @@ RunHeader::RunHeader(QWidget* parent)
     m_rate = addFigure("monitorRate", tr("Speed"));
     m_loss = addFigure("monitorLoss", tr("Loss"));
     m_peak = addFigure("monitorPeak", tr("Peak memory"));
+    m_gpu = addFigure("monitorGpu", tr("GPU"));
     figures->addStretch();
 }
 
 QLabel* RunHeader::addFigure(const char* objectName, const QString& caption)
 {
-    auto* value = named(new QLabel(this), objectName, caption);
+    auto* figure = new QWidget(this);
+    auto* value = named(new QLabel(figure), objectName, caption);
     value->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    auto* name = new QLabel(caption, this);
+    auto* name = new QLabel(caption, figure);
     setFaint(name);
-    auto* column = new QVBoxLayout;
+    auto* column = new QVBoxLayout(figure);
+    column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(0);
     column->addWidget(name);
     column->addWidget(value);
     auto* figures = static_cast<QHBoxLayout*>(layout()->itemAt(2)->layout());
-    figures->addLayout(column);
+    figures->addWidget(figure);
     return value;
 }
 
@@ -130,6 +152,8 @@ void RunHeader::show(const RunRecord& record, const QString& name, const QString
     const StepColumns& steps = record.steps;
     m_loss->setText(steps.loss.empty() ? QStringLiteral("–") : numberText(steps.loss.back()));
     m_peak->setText(peakText(record));
+    m_gpu->setText(record.gpu ? gpuText(*record.gpu) : QString());
+    m_gpu->parentWidget()->setVisible(record.gpu.has_value());
 }
 
 } // namespace longlora::ui

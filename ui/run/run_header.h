@@ -10,7 +10,7 @@ namespace longlora::ui {
 
 struct RunRecord;
 
-/// One glance at a run: state, step, time left, tokens/s, peak memory against plan.
+/// One glance at a run: state, step, time left, tokens/s, peak memory against plan, the GPU.
 class RunHeader : public QWidget {
     Q_OBJECT
 
@@ -33,6 +33,7 @@ private:
     QLabel* m_rate;
     QLabel* m_loss;
     QLabel* m_peak;
+    QLabel* m_gpu;
 };
 
 } // namespace longlora::ui

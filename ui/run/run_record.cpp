@@ -28,6 +28,10 @@ void RunRecord::apply(const Event& event)
         applyStep(*step, seconds);
         return;
     }
+    if (const auto* measured = std::get_if<DeviceMeasured>(&event.body)) {
+        gpu = *measured;
+        return;
+    }
     if (const auto* begin = std::get_if<RunStarted>(&event.body)) {
         started = *begin;
     } else if (const auto* held = std::get_if<HeldOutMeasured>(&event.body)) {

@@ -45,7 +45,8 @@ struct RunRecord {
     double peakBytes = 0.0;
     StepColumns steps;
     HeldOutColumns heldOut;
-    std::vector<Event> log;             ///< everything but the steps
+    std::vector<Event> log;             ///< everything but steps and the GPU's figures
+    std::optional<DeviceMeasured> gpu;  ///< the latest; none on a processor
     std::int64_t fullAttentionFrom = 0; ///< first step with full attention; 0: none
 
     void apply(const Event& event);

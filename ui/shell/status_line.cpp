@@ -34,19 +34,20 @@ StatusLine::StatusLine(LiveRun& live, QWidget* parent)
     : QStatusBar(parent)
     , m_live(live)
     , m_memory(named(new QLabel(this), "statusMemory", tr("Memory in use")))
+    , m_device(named(new QLabel(this), "statusDevice", tr("Device")))
     , m_run(named(new QToolButton(this), "statusRun", tr("Run under way")))
 {
-    const DeviceProfile device = localCpuProfile();
-    m_machineBytes = device.memoryBytes;
-    auto* name = named(new QLabel(toQString(device.name), this), "statusDevice", tr("Device"));
+    const DeviceProfile processor = localCpuProfile();
+    m_machineBytes = processor.memoryBytes;
+    showDevice(processor);
     m_run->setAutoRaise(true);
-    for (QLabel* label : {m_memory, name}) {
+    for (QLabel* label : {m_memory, m_device}) {
         label->setContentsMargins(10, 0, 6, 0);
     }
     m_run->setToolTip(tr("Shows the run"));
     addPermanentWidget(m_run);
     addPermanentWidget(m_memory);
-    addPermanentWidget(name);
+    addPermanentWidget(m_device);
 
     connect(m_run, &QToolButton::clicked, this, &StatusLine::runClicked);
     connect(&m_live, &LiveRun::started, this, &StatusLine::showRun);
@@ -57,6 +58,11 @@ StatusLine::StatusLine(LiveRun& live, QWidget* parent)
     m_timer.start();
     showMemory();
     showRun();
+}
+
+void StatusLine::showDevice(const DeviceProfile& device)
+{
+    m_device->setText(toQString(device.name));
 }
 
 void StatusLine::showMemory()

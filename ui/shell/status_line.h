@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/spec/plan/device_profile.h"
+
 #include <QStatusBar>
 #include <QTimer>
 
@@ -19,6 +21,9 @@ public:
     /// `live` outlives this.
     explicit StatusLine(LiveRun& live, QWidget* parent = nullptr);
 
+    /// What a run computes on here.
+    void showDevice(const DeviceProfile& device);
+
 Q_SIGNALS:
     void runClicked();
 
@@ -28,6 +33,7 @@ private:
 
     LiveRun& m_live;
     QLabel* m_memory;
+    QLabel* m_device;
     QToolButton* m_run;
     QTimer m_timer;
     double m_machineBytes;

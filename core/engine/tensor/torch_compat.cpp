@@ -65,6 +65,15 @@ double processStatusBytes(const std::string& key)
     return 0.0;
 }
 
+#if defined(LONGLORA_WITH_CUDA)
+/// The allocator has none before CUDA was first used.
+c10::CachingDeviceAllocator::DeviceStats allocatorStats(const at::Device& device)
+{
+    at::globalContext().lazyInitDevice(at::kCUDA);
+    return c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
+}
+#endif
+
 constexpr std::array<std::pair<at::ScalarType, const char*>, 4> kDtypeNames{{
     {at::kFloat, "fp32"},
     {at::kBFloat16, "bf16"},
@@ -80,7 +89,8 @@ ComputePlace computePlace(DeviceKind device, ComputePrecision precision)
     const bool hasCuda = at::hasCUDA();
     if (device == DeviceKind::Cuda && !hasCuda) {
         throw DeviceError("devices.kind is cuda, but no usable NVIDIA GPU was found",
-                          "set devices.kind to cpu, or look at `longlora doctor`");
+                          "set devices.kind to cpu, look at `longlora doctor`, or plan for a GPU "
+                          "that is not here with `longlora plan --device`");
     }
     if (device != DeviceKind::Cpu && hasCuda) {
         place.device = at::Device(at::kCUDA, 0);
@@ -130,8 +140,7 @@ double memoryInUse(const at::Device& device)
 {
 #if defined(LONGLORA_WITH_CUDA)
     if (device.is_cuda()) {
-        const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
-        return static_cast<double>(stats.allocated_bytes[0].current);
+        return static_cast<double>(allocatorStats(device).allocated_bytes[0].current);
     }
 #endif
     return device.is_cuda() ? 0.0 : processStatusBytes("VmRSS:");
@@ -141,8 +150,7 @@ double peakMemory(const at::Device& device)
 {
 #if defined(LONGLORA_WITH_CUDA)
     if (device.is_cuda()) {
-        const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
-        return static_cast<double>(stats.allocated_bytes[0].peak);
+        return static_cast<double>(allocatorStats(device).allocated_bytes[0].peak);
     }
 #endif
     return device.is_cuda() ? 0.0 : processStatusBytes("VmHWM:");
@@ -152,6 +160,7 @@ void resetPeakMemory(const at::Device& device)
 {
 #if defined(LONGLORA_WITH_CUDA)
     if (device.is_cuda()) {
+        at::globalContext().lazyInitDevice(at::kCUDA);
         c10::cuda::CUDACachingAllocator::resetPeakStats(device.index());
         return;
     }

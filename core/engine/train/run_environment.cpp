@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/train/run_environment.h"
 
-#include "core/spec/plan/memory_planner.h"
+#include "core/engine/tensor/place_profile.h"
 
 #include <ATen/Parallel.h>
 #include <torch/headeronly/version.h>
@@ -23,7 +23,7 @@ std::string environmentJson(const ComputePlace& place)
         {"device", describeDevice(place.device)},
         {"precision", dtypeName(place.dtype)},
         {"threads", at::get_num_threads()},
-        {"memory_bytes", localCpuProfile().memoryBytes},
+        {"memory_bytes", placeProfile(place.device).memoryBytes},
         {"libtorch", TORCH_VERSION},
         {"compiler", __VERSION__},
     };

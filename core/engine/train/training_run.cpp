@@ -3,6 +3,7 @@
 
 #include "core/engine/checkpoint/base_model.h"
 #include "core/engine/tensor/memory_shortage.h"
+#include "core/engine/tensor/place_profile.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/engine/train/run_artifacts.h"
 #include "core/engine/train/run_environment.h"
@@ -13,6 +14,7 @@
 #include "core/spec/config/config_issues.h"
 #include "core/spec/events/event_file.h"
 #include "core/spec/plan/memory_planner.h"
+#include "core/spec/run/gpu_watch.h"
 
 #include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
@@ -120,6 +122,7 @@ private:
     Clock::time_point m_start = Clock::now();
     ComputePlace m_place;
     ModelConfig m_modelConfig;
+    std::optional<GpuWatch> m_gpu;
     MemoryPlan m_plan;
     TrainingData m_data;
     std::unique_ptr<DecoderModel> m_model;
@@ -138,10 +141,11 @@ void TrainingRun::prepare()
 {
     m_place = computePlace(m_config.devices.kind, m_config.precision.compute);
     resetPeakMemory(m_place.device);
+    m_gpu.emplace(placeUuid(m_place.device));
     say(RunState::Preparing, "reading the model's configuration");
     m_modelConfig = readModelConfig(m_config.model);
     requireValid(m_config, &m_modelConfig);
-    m_plan = planMemory(m_modelConfig, m_config, localCpuProfile());
+    m_plan = planMemory(m_modelConfig, m_config, placeProfile(m_place.device));
     m_directory.writePlan(memoryPlanToJson(m_plan));
     m_directory.writeEnvironment(environmentJson(m_place));
 
@@ -261,6 +265,9 @@ void TrainingRun::afterStep(const StepDone& done)
     m_tokens += static_cast<double>(done.tokens);
     m_stepSeconds += done.seconds;
     m_events.write(done);
+    if (const auto measured = m_gpu->look(Clock::now())) {
+        m_events.write(*measured);
+    }
     const auto isDue = [&](std::int64_t every) { return every > 0 && done.step % every == 0; };
     if (m_options.dryRun) {
         return;

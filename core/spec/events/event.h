@@ -65,6 +65,18 @@ struct HeldOutMeasured {
     bool operator==(const HeldOutMeasured&) const = default;
 };
 
+/// The GPU that a run computes on, as its driver describes it now. What the driver does not tell is
+/// 0 or not there.
+struct DeviceMeasured {
+    double memoryBytes = 0.0;   ///< of the device, in all
+    double freeBytes = 0.0;     ///< of it, taken by nobody
+    double takenBytes = 0.0;    ///< of it, taken by other programs
+    std::optional<double> busy; ///< share of the last moments in which it computed, [0, 1]
+    std::optional<double> celsius;
+    std::optional<double> watts;
+    bool operator==(const DeviceMeasured&) const = default;
+};
+
 enum class RunState { Preparing, Running, Holding, Held, Stopping, Finished };
 
 struct StateChanged {
@@ -107,7 +119,7 @@ struct RunFinished {
 };
 
 using EventBody = std::variant<RunStarted, StepDone, HeldOutMeasured, StateChanged,
-                               CheckpointWritten, Message, RunFinished>;
+                               CheckpointWritten, Message, RunFinished, DeviceMeasured>;
 
 struct Event {
     EventHeader header;

@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 
 // The names that stand in files, in the order of the variant and the enumerations.
 constexpr std::array<const char*, std::variant_size_v<EventBody>> kTypeNames = {
-    "run_started", "step", "held_out", "state", "checkpoint", "message", "run_finished"};
+    "run_started", "step", "held_out", "state", "checkpoint", "message", "run_finished", "device"};
 
 template <class Enum>
 struct EnumNames;
@@ -82,6 +82,13 @@ void visitBody(Body& body, FieldVisitor&& field)
     } else if constexpr (std::is_same_v<Type, Message>) {
         field("level", body.level);
         field("text", body.text);
+    } else if constexpr (std::is_same_v<Type, DeviceMeasured>) {
+        field("memory_bytes", body.memoryBytes);
+        field("free_bytes", body.freeBytes);
+        field("taken_bytes", body.takenBytes);
+        field("busy", body.busy);
+        field("celsius", body.celsius);
+        field("watts", body.watts);
     } else {
         static_assert(std::is_same_v<Type, RunFinished>);
         field("outcome", body.outcome);
@@ -114,7 +121,11 @@ struct Writer {
     template <class Value>
     void operator()(const char* key, const Value& value)
     {
-        if constexpr (std::is_enum_v<Value>) {
+        if constexpr (std::is_same_v<Value, std::optional<double>>) {
+            if (value) {
+                object[key] = *value;
+            }
+        } else if constexpr (std::is_enum_v<Value>) {
             object[key] = EnumNames<Value>::kNames[static_cast<std::size_t>(value)];
         } else if constexpr (std::is_same_v<Value, std::vector<PlannedItem>>) {
             Json items = Json::array();
@@ -168,6 +179,10 @@ private:
             value = json.get<double>();
         }
         return json.is_number();
+    }
+    static bool read(const Json& json, std::optional<double>& value)
+    {
+        return read(json, value.emplace());
     }
     template <class Integer>
     requires std::is_integral_v<Integer>

@@ -22,20 +22,24 @@ constexpr double kTera = 1e12;
 
 // NVLink and PCIe figures of data sheets count both ways; here one.
 constexpr std::array kDevices{
-    KnownDevice{"A100-40", "NVIDIA A100 40GB SXM", 40960, 1555 * kGB, 312 * kTera, 19.5 * kTera,
-                300 * kGB, "NVIDIA A100 Tensor Core GPU data sheet; NVLink 3"},
-    KnownDevice{"A100-80", "NVIDIA A100 80GB SXM", 81920, 2039 * kGB, 312 * kTera, 19.5 * kTera,
-                300 * kGB, "NVIDIA A100 Tensor Core GPU data sheet; NVLink 3"},
-    KnownDevice{"H100-80", "NVIDIA H100 80GB SXM", 81559, 3350 * kGB, 989 * kTera, 67 * kTera,
-                450 * kGB, "NVIDIA H100 Tensor Core GPU data sheet; NVLink 4"},
-    KnownDevice{"H200", "NVIDIA H200 141GB SXM", 143771, 4800 * kGB, 989 * kTera, 67 * kTera,
-                450 * kGB, "NVIDIA H200 Tensor Core GPU data sheet; NVLink 4"},
-    KnownDevice{"RTX4090", "NVIDIA GeForce RTX 4090 24GB", 24564, 1008 * kGB, 165.2 * kTera,
-                82.6 * kTera, 32 * kGB, "NVIDIA Ada GPU architecture white paper; PCIe 4.0 x16"},
-    KnownDevice{"L40S", "NVIDIA L40S 48GB", 46068, 864 * kGB, 362 * kTera, 91.6 * kTera, 32 * kGB,
-                "NVIDIA L40S data sheet; PCIe 4.0 x16"},
-    KnownDevice{"A6000", "NVIDIA RTX A6000 48GB", 49140, 768 * kGB, 154.8 * kTera, 38.7 * kTera,
-                32 * kGB, "NVIDIA RTX A6000 data sheet; PCIe 4.0 x16"},
+    KnownDevice{"A100-40", "NVIDIA A100 40GB SXM", "NVIDIA A100-SXM4-40GB", 40960, 1555 * kGB,
+                312 * kTera, 19.5 * kTera, 300 * kGB,
+                "NVIDIA A100 Tensor Core GPU data sheet; NVLink 3"},
+    KnownDevice{"A100-80", "NVIDIA A100 80GB SXM", "NVIDIA A100-SXM4-80GB", 81920, 2039 * kGB,
+                312 * kTera, 19.5 * kTera, 300 * kGB,
+                "NVIDIA A100 Tensor Core GPU data sheet; NVLink 3"},
+    KnownDevice{"H100-80", "NVIDIA H100 80GB SXM", "NVIDIA H100 80GB HBM3", 81559, 3350 * kGB,
+                989 * kTera, 67 * kTera, 450 * kGB,
+                "NVIDIA H100 Tensor Core GPU data sheet; NVLink 4"},
+    KnownDevice{"H200", "NVIDIA H200 141GB SXM", "NVIDIA H200", 143771, 4800 * kGB, 989 * kTera,
+                67 * kTera, 450 * kGB, "NVIDIA H200 Tensor Core GPU data sheet; NVLink 4"},
+    KnownDevice{"RTX4090", "NVIDIA GeForce RTX 4090 24GB", "NVIDIA GeForce RTX 4090", 24564,
+                1008 * kGB, 165.2 * kTera, 82.6 * kTera, 32 * kGB,
+                "NVIDIA Ada GPU architecture white paper; PCIe 4.0 x16"},
+    KnownDevice{"L40S", "NVIDIA L40S 48GB", "NVIDIA L40S", 46068, 864 * kGB, 362 * kTera,
+                91.6 * kTera, 32 * kGB, "NVIDIA L40S data sheet; PCIe 4.0 x16"},
+    KnownDevice{"A6000", "NVIDIA RTX A6000 48GB", "NVIDIA RTX A6000", 49140, 768 * kGB,
+                154.8 * kTera, 38.7 * kTera, 32 * kGB, "NVIDIA RTX A6000 data sheet; PCIe 4.0 x16"},
 };
 
 /// "RTX 4090", "rtx-4090" and "4090" are "RTX4090"; "H100" is "H100-80".
@@ -85,12 +89,11 @@ std::span<const KnownDevice> knownDevices()
     return kDevices;
 }
 
-DeviceProfile profileOf(const KnownDevice& device)
+DeviceProfile speedProfileOf(const KnownDevice& device)
 {
     DeviceProfile profile;
     profile.name = device.product;
     profile.kind = DeviceKind::Cuda;
-    profile.memoryBytes = device.memoryMib * 1024.0 * 1024.0 * (1.0 - kDriverShare);
     profile.programBytes = kCudaContextBytes;
     profile.autoPrecision = ComputePrecision::Bf16;
     profile.bf16PeakFlopsPerSecond = device.bf16FlopsPerSecond;
@@ -99,12 +102,19 @@ DeviceProfile profileOf(const KnownDevice& device)
     profile.fp32FlopsPerSecond = device.fp32FlopsPerSecond * kAssumedSpeedShare;
     profile.memoryBytesPerSecond = device.memoryBytesPerSecond;
     profile.linkBytesPerSecond = device.linkBytesPerSecond * kAssumedLinkShare;
-    profile.source = fmt::format("{}. Assumed, not measured here: {:.0f} % of the {:.0f} TFLOP/s "
-                                 "in bf16 and {:.0f} % of the link's {:.0f} GB/s are sustained, "
-                                 "{:.0f} % of the memory is the driver's",
-                                 device.source, kAssumedSpeedShare * 100.0,
-                                 device.bf16FlopsPerSecond / kTera, kAssumedLinkShare * 100.0,
-                                 device.linkBytesPerSecond / kGB, kDriverShare * 100.0);
+    profile.source = fmt::format(
+        "{}. Assumed, not measured here: {:.0f} % of the {:.0f} TFLOP/s in bf16 and {:.0f} % of "
+        "the link's {:.0f} GB/s are sustained",
+        device.source, kAssumedSpeedShare * 100.0, device.bf16FlopsPerSecond / kTera,
+        kAssumedLinkShare * 100.0, device.linkBytesPerSecond / kGB);
+    return profile;
+}
+
+DeviceProfile profileOf(const KnownDevice& device)
+{
+    DeviceProfile profile = speedProfileOf(device);
+    profile.memoryBytes = device.memoryMib * 1024.0 * 1024.0 * (1.0 - kDriverShare);
+    profile.source += fmt::format(", {:.0f} % of the memory is the driver's", kDriverShare * 100.0);
     return profile;
 }
 

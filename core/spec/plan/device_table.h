@@ -14,6 +14,7 @@ namespace longlora {
 struct KnownDevice {
     std::string_view name;       ///< what people type: "A100-80"
     std::string_view product;    ///< "NVIDIA A100 80GB SXM"
+    std::string_view driverName; ///< as NVIDIA's driver calls it: "NVIDIA A100-SXM4-80GB"
     double memoryMib;            ///< in all, as nvidia-smi reports it
     double memoryBytesPerSecond; ///< of its own memory
     double bf16FlopsPerSecond;   ///< tensor cores, without sparsity, sums in fp32
@@ -35,6 +36,8 @@ std::span<const KnownDevice> knownDevices();
 
 /// One of them as a plan needs it: what is assumed is taken off.
 DeviceProfile profileOf(const KnownDevice& device);
+/// Its profile but for memory: of one that is in this machine the driver knows that better.
+DeviceProfile speedProfileOf(const KnownDevice& device);
 
 struct PlannedDevices {
     DeviceProfile device;

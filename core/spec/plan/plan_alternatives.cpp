@@ -272,8 +272,11 @@ DeviceError planRefusal(double peakBytes, const DeviceProfile& device,
         texts.push_back(describeAlternative(alternative));
     }
     return DeviceError(
-        fmt::format("The run does not fit: it needs {}, and {} has {}", formatBytes(peakBytes),
-                    device.name, formatBytes(device.memoryBytes)),
+        fmt::format("The run does not fit: it needs {}, and {} has {}{}", formatBytes(peakBytes),
+                    device.name, formatBytes(device.memoryBytes),
+                    device.takenBytes > 0.0 ? fmt::format(" free ({} are taken by other programs)",
+                                                          formatBytes(device.takenBytes))
+                                            : std::string()),
         texts.empty() ? "No device that is known would do: choose a smaller model."
                       : fmt::format("Nearest that fit: {}.", fmt::join(texts, "; ")));
 }

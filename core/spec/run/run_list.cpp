@@ -98,6 +98,7 @@ struct SummaryReader {
     void operator()(const HeldOutMeasured&) {}
     void operator()(const CheckpointWritten&) {}
     void operator()(const Message&) {}
+    void operator()(const DeviceMeasured&) {}
 };
 
 void appendLosses(const std::vector<Event>& events, std::vector<double>& losses)

@@ -95,8 +95,9 @@ public:
 class DeviceService {
 public:
     virtual ~DeviceService() = default;
-    /// This machine with its training speed, by a benchmark of about a second.
-    virtual DeviceProfile measure() = 0;
+    /// The devices of this machine that a run can compute on, with their training speed, by a
+    /// benchmark of about a second. First the one that devices.kind auto means; never empty.
+    virtual std::vector<DeviceProfile> measure() = 0;
 };
 
 /// Everything the window needs from below; made by app/, faked by tests.
