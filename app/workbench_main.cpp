@@ -10,6 +10,7 @@
 #include "app/resource_folder.h"
 #include "app/version.h"
 #include "core/engine/infer/chat_session.h"
+#include "core/engine/tensor/prepare_compute.h"
 #include "core/spec/run/run_list.h"
 #include "ui/main_window.h"
 
@@ -54,6 +55,7 @@ Arguments readArguments(const QApplication& application)
 int main(int argc, char** argv)
 {
     using namespace longlora;
+    prepareEnvironment();
     QApplication::setOrganizationName(QStringLiteral("longlora-workbench"));
     QApplication::setApplicationName(QStringLiteral("longlora-workbench"));
     QApplication::setApplicationDisplayName(QStringLiteral("LongLoRA Workbench"));

@@ -16,7 +16,7 @@
 #include <malloc.h>
 
 #include <array>
-#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -174,11 +174,25 @@ void resetPeakMemory(const at::Device& device)
     }
 }
 
+void prepareEnvironment()
+{
+    // The second is the first's older name.
+    const bool isSet = std::getenv("PYTORCH_ALLOC_CONF") != nullptr ||
+                       std::getenv("PYTORCH_CUDA_ALLOC_CONF") != nullptr;
+    if (!isSet) {
+        ::setenv("PYTORCH_ALLOC_CONF", "expandable_segments:True", 0);
+    }
+}
+
 void prepareCompute(int threads)
 {
     at::set_num_threads(threads);
     useHostPool();
     at::globalContext().setFlushDenormal(true);
+    if (std::getenv("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE") == nullptr) {
+        at::globalContext().setAllowTF32CuBLAS(false);
+        at::globalContext().setAllowTF32CuDNN(false);
+    }
 }
 
 } // namespace longlora
