@@ -126,6 +126,29 @@ TEST(PlanMemory, WeightsAndOptimizerFollowThePrecision)
     EXPECT_EQ(bf16.trainableParameters, 139726848);
 }
 
+TEST(PlanMemory, OfATrainedEmbeddingOnlyTheRowsOfTheDataAreUpdated)
+{
+    const DataFacts data{1000};
+    const double trained = 8388608 + 131072000 + 266240;
+    const double updated = 8388608 + 1000 * 4096 + 266240;
+    RunConfig config = runAt(1024);
+    const MemoryPlan fp32 = planMemory(llama2(), config, deviceWith(0), data);
+    EXPECT_EQ(bytesOf(fp32, "Trained weights"), updated * 4);
+    EXPECT_EQ(bytesOf(fp32, "Compute copy of trained weights"), 131072000 * 4.0);
+    EXPECT_EQ(bytesOf(fp32, "Gradients"), updated * 4);
+    EXPECT_EQ(bytesOf(fp32, "Optimizer moments"), updated * 8);
+    EXPECT_EQ(fp32.trainableParameters, 139726848);
+
+    config.precision.compute = ComputePrecision::Bf16;
+    const MemoryPlan bf16 = planMemory(llama2(), config, deviceWith(0), data);
+    EXPECT_EQ(bytesOf(bf16, "Compute copy of trained weights"), trained * 2);
+    EXPECT_EQ(bf16.trainableBytes, updated * 16 + trained * 2);
+
+    config.method = TrainingMethod::Full;
+    EXPECT_EQ(planMemory(llama2(), config, deviceWith(0), data).trainableBytes,
+              planMemory(llama2(), config, deviceWith(0)).trainableBytes);
+}
+
 /// engine.md's figures: 0.516 bytes a number, and one layer in full.
 TEST(PlanMemory, FourBitsHoldTheLinearsOfTheLayers)
 {

@@ -44,7 +44,18 @@ void AdamW::step(double learningRate)
                           {}, group.steps, learningRate * group.learningRateRatio, m_config.beta1,
                           m_config.beta2, group.weightDecay, m_config.epsilon, false, false);
     }
+    decayOtherRows(learningRate);
     m_trainables.publish();
+}
+
+void AdamW::decayOtherRows(double learningRate)
+{
+    for (Trainable& item : m_trainables.items()) {
+        if (item.rows.defined() && item.decays) {
+            item.otherRowsFactor *=
+                1.0 - learningRate * item.learningRateRatio * m_config.weightDecay;
+        }
+    }
 }
 
 double gradientNorm(const TrainableSet& trainables)

@@ -22,6 +22,8 @@ private:
         std::vector<at::Tensor> masters, gradients, firstMoments, secondMoments, steps;
     };
     Group& groupFor(const Trainable& item);
+    /// Of rows without gradients: alg. 2 with moments that stay zero.
+    void decayOtherRows(double learningRate);
 
     TrainableSet& m_trainables;
     OptimizerConfig m_config;

@@ -79,14 +79,6 @@ void LayerDriver::fetch(std::size_t layer, LayerActivations& kept)
     }
 }
 
-void LayerDriver::addEmbeddingGradient(const at::Tensor& ids, const at::Tensor& gradient_Td)
-{
-    const at::Tensor& sum = m_trainables.gradients().embedTokens;
-    if (sum.defined()) {
-        sum.index_add_(0, ids.flatten(), gradient_Td.to(sum.scalar_type()));
-    }
-}
-
 at::Tensor LayerDriver::forwardBackward(const TrainingBatch& batch, double gradientScale)
 {
     const c10::NoGradGuard noGradients;
@@ -104,7 +96,7 @@ at::Tensor LayerDriver::forwardBackward(const TrainingBatch& batch, double gradi
         fetch(layer, kept[layer]);
         layerPassBackward(passOf(layer, batch), kept[layer], loss.hiddenGradient);
     }
-    addEmbeddingGradient(batch.ids, loss.hiddenGradient);
+    m_trainables.addEmbeddingGradient(batch.ids, loss.hiddenGradient);
     return loss.lossSum;
 }
 

@@ -48,7 +48,6 @@ private:
     void offload(std::size_t layer, LayerActivations& kept);
     /// Gets the layer's input back, and that of the layer before on its way.
     void fetch(std::size_t layer, LayerActivations& kept);
-    void addEmbeddingGradient(const at::Tensor& ids, const at::Tensor& gradient);
 
     DecoderModel& m_model;
     TrainableSet& m_trainables;

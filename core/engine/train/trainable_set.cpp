@@ -2,6 +2,7 @@
 #include "core/engine/train/trainable_set.h"
 
 #include "core/spec/base/error.h"
+#include "core/spec/plan/embedding_rows.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Functions.h>
@@ -21,9 +22,42 @@ at::Tensor uniformMatrix(std::int64_t rank, std::int64_t inputs, const at::Tenso
     return at::empty({rank, inputs}, at::kFloat).uniform_(-bound, bound, generator).to(options);
 }
 
+at::ScalarType wideType(const at::Tensor& weight)
+{
+    return weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+/// The rows of a trained embedding that masters, gradients and moments are kept of. Undefined where
+/// keeping all takes less, because then the weight is its own master.
+at::Tensor embeddingRows(const DecoderModel& model, const std::vector<std::int64_t>& tokens)
+{
+    const at::Tensor& weight = model.embedTokens;
+    const bool isOwnMaster = weight.scalar_type() == wideType(weight);
+    const auto count = static_cast<std::int64_t>(tokens.size());
+    if (tokens.empty() || embeddingRowsKept(weight.size(0), count, isOwnMaster) == weight.size(0)) {
+        return {};
+    }
+    return at::tensor(tokens, at::kLong).to(weight.device());
+}
+
+/// All rows of the weight as the optimizer has them.
+at::Tensor wholeMaster(const Trainable& item)
+{
+    if (!item.rows.defined()) {
+        return item.master.detach();
+    }
+    const at::Tensor whole =
+        item.otherRows.detach()
+            .to(item.master.device(), item.master.scalar_type(), false, /*copy=*/true)
+            .mul_(item.otherRowsFactor);
+    whole.index_copy_(0, item.rows, item.master.detach());
+    return whole;
+}
+
 } // namespace
 
-TrainableSet::TrainableSet(DecoderModel& model, const RunConfig& config)
+TrainableSet::TrainableSet(DecoderModel& model, const RunConfig& config,
+                           const std::vector<std::int64_t>& tokens)
 {
     m_gradients.config = model.config;
     m_gradients.layers.resize(model.layers.size());
@@ -36,7 +70,7 @@ TrainableSet::TrainableSet(DecoderModel& model, const RunConfig& config)
             m_gradients.lmHead = m_gradients.embedTokens;
         }
     } else {
-        addLora(model, config);
+        addLora(model, config, tokens);
     }
     if (m_items.empty()) {
         throw ConfigError("nothing is trained: no LoRA target, no embeddings, no norms",
@@ -44,17 +78,20 @@ TrainableSet::TrainableSet(DecoderModel& model, const RunConfig& config)
     }
 }
 
-void TrainableSet::addLora(DecoderModel& model, const RunConfig& config)
+void TrainableSet::addLora(DecoderModel& model, const RunConfig& config,
+                           const std::vector<std::int64_t>& tokens)
 {
     const LoraConfig& lora = config.lora;
+    m_embeddingRows = embeddingRows(model, tokens);
     if (lora.trainEmbeddings) {
         // The frozen head keeps the tensor it shares with a tied embedding.
         model.embedTokens = model.embedTokens.clone();
     }
     addLowRank(model, config);
     forEachWeight(model, [&](const WeightShape& shape, at::Tensor& weight) {
-        const bool isEmbedding = shape.part == ModelPart::Embedding;
-        if ((isEmbedding && lora.trainEmbeddings) || (isNorm(shape.part) && lora.trainNorms)) {
+        if (shape.part == ModelPart::Embedding && lora.trainEmbeddings) {
+            addWhole(shape, weight, m_embeddingRows);
+        } else if (isNorm(shape.part) && lora.trainNorms) {
             addWhole(shape, weight);
         }
     });
@@ -88,12 +125,14 @@ void TrainableSet::addLowRank(DecoderModel& model, const RunConfig& config)
     });
 }
 
-void TrainableSet::addWhole(const WeightShape& shape, at::Tensor& weight)
+void TrainableSet::addWhole(const WeightShape& shape, at::Tensor& weight, const at::Tensor& rows)
 {
     Trainable item;
     item.name = shape.name;
     item.isWhole = true;
     item.weight = weight;
+    item.rows = rows;
+    item.otherRows = rows.defined() ? weight : at::Tensor();
     item.decays = !isNorm(shape.part) && !shape.isBias;
     weightTensor(m_gradients, shape) = add(std::move(item)).gradient;
 }
@@ -113,12 +152,22 @@ void TrainableSet::addPair(const std::string& module, const LoraPair& pair,
 
 const Trainable& TrainableSet::add(Trainable item)
 {
-    const auto wide = item.weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    item.master = item.weight.scalar_type() == wide ? item.weight : item.weight.to(wide);
+    const at::Tensor held =
+        item.rows.defined() ? item.weight.index_select(0, item.rows) : item.weight;
+    item.master = held.scalar_type() == wideType(held) ? held : held.to(wideType(held));
     item.gradient = at::zeros_like(item.master);
     m_byName[item.name] = m_items.size();
     m_items.push_back(std::move(item));
     return m_items.back();
+}
+
+bool TrainableSet::covers(const std::vector<std::int64_t>& tokens) const
+{
+    if (!m_embeddingRows.defined()) {
+        return true;
+    }
+    const at::Tensor wanted = at::tensor(tokens, at::kLong);
+    return at::isin(wanted, m_embeddingRows.cpu()).all().item<bool>();
 }
 
 void TrainableSet::zeroGradients()
@@ -128,10 +177,25 @@ void TrainableSet::zeroGradients()
     }
 }
 
+void TrainableSet::addEmbeddingGradient(const at::Tensor& ids, const at::Tensor& gradient_Td)
+{
+    const at::Tensor& sum = m_gradients.embedTokens;
+    if (!sum.defined()) {
+        return;
+    }
+    const at::Tensor& rows = m_embeddingRows;
+    const at::Tensor index = ids.flatten();
+    sum.index_add_(0, rows.defined() ? at::searchsorted(rows, index) : index,
+                   gradient_Td.to(sum.scalar_type()));
+}
+
 void TrainableSet::publish()
 {
     for (Trainable& item : m_items) {
-        if (!item.master.is_same(item.weight)) {
+        if (item.rows.defined()) {
+            item.weight.detach().index_copy_(0, item.rows,
+                                             item.master.detach().to(item.weight.scalar_type()));
+        } else if (!item.master.is_same(item.weight)) {
             item.weight.detach().copy_(item.master);
         }
     }
@@ -141,7 +205,7 @@ std::int64_t TrainableSet::parameterCount() const
 {
     std::int64_t count = 0;
     for (const Trainable& item : m_items) {
-        count += item.master.numel();
+        count += item.weight.numel();
     }
     return count;
 }
@@ -169,7 +233,7 @@ std::map<std::string, at::Tensor> TrainableSet::wholeWeights() const
     std::map<std::string, at::Tensor> result;
     for (const Trainable& item : m_items) {
         if (item.isWhole) {
-            result[item.name] = item.master.detach();
+            result[item.name] = wholeMaster(item);
         }
     }
     return result;
@@ -201,11 +265,17 @@ void TrainableSet::assign(const std::map<std::string, LoraPair>& pairs,
             throw ConfigError("the initial adapter has no " + item.name,
                               "set lora.targets, train_embeddings and train_norms as it was made");
         }
-        if (value->second.sizes() != item.master.sizes()) {
+        if (value->second.sizes() != item.weight.sizes()) {
             throw ConfigError("the initial adapter has another shape of " + item.name,
                               "it was made for another base model or rank");
         }
-        item.master.detach().copy_(value->second);
+        if (item.rows.defined()) {
+            item.otherRows = value->second;
+            item.weight.detach().copy_(value->second);
+            item.master.detach().copy_(value->second.index_select(0, item.rows.cpu()));
+        } else {
+            item.master.detach().copy_(value->second);
+        }
     }
     publish();
 }

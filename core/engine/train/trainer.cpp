@@ -4,6 +4,7 @@
 #include "core/engine/tensor/memory_shortage.h"
 #include "core/engine/tensor/torch_compat.h"
 #include "core/engine/train/schedule.h"
+#include "core/engine/train/training_data.h"
 #include "core/spec/base/error.h"
 #include "core/spec/config/config_issues.h"
 
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <stdexcept>
 #include <string>
 
 namespace longlora {
@@ -65,7 +67,11 @@ Trainer::Trainer(DecoderModel& model, TrainableSet& trainables, const RunConfig&
     , m_driver(model, trainables, scope.memory)
     , m_optimizer(trainables, config.optimizer)
     , m_totalSteps(scope.totalSteps)
-{}
+{
+    if (!trainables.covers(distinctTokens(m_rows))) {
+        throw std::logic_error("the rows have tokens whose embedding is not trained");
+    }
+}
 
 AttentionSpec Trainer::fullAttention() const
 {

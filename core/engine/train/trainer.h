@@ -26,7 +26,8 @@ struct TrainingScope {
 /// Micro-batches -> LayerDriver -> clip -> finite check -> update. Knows no files and no events.
 class Trainer {
 public:
-    /// `model` and `trainables` outlive this; `rows` are used in a seeded order.
+    /// `model` and `trainables` outlive this; `rows` are used in a seeded order. Throws:
+    /// std::logic_error if `trainables` was not told of their tokens.
     Trainer(DecoderModel& model, TrainableSet& trainables, const RunConfig& config,
             std::vector<TrainingRow> rows, const TrainingScope& scope);
 

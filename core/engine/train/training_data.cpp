@@ -48,6 +48,28 @@ TrainingData prepareTrainingData(const RunConfig& config, const ModelConfig& mod
     return data;
 }
 
+std::vector<std::int64_t> distinctTokens(const std::vector<TrainingRow>& train,
+                                         const std::vector<TrainingRow>& heldOut)
+{
+    std::vector<bool> seen;
+    for (const std::vector<TrainingRow>* rows : {&train, &heldOut}) {
+        for (const TrainingRow& row : *rows) {
+            for (const TokenId id : row.ids) {
+                const auto index = static_cast<std::size_t>(id);
+                seen.resize(std::max(seen.size(), index + 1));
+                seen[index] = true;
+            }
+        }
+    }
+    std::vector<std::int64_t> tokens;
+    for (std::size_t id = 0; id < seen.size(); ++id) {
+        if (seen[id]) {
+            tokens.push_back(static_cast<std::int64_t>(id));
+        }
+    }
+    return tokens;
+}
+
 std::int64_t totalSteps(const RunConfig& config, std::int64_t rows)
 {
     if (!config.schedule.epochs) {

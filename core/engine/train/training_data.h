@@ -15,6 +15,10 @@ struct TrainingData {
     std::vector<TrainingRow> heldOut; ///< empty: none asked for
 };
 
+/// The different ids of all rows, ascending.
+std::vector<std::int64_t> distinctTokens(const std::vector<TrainingRow>& train,
+                                         const std::vector<TrainingRow>& heldOut = {});
+
 /// Reads, tokenises and packs `config.data`. Relative paths are taken from the working directory.
 /// Throws: DataError, FormatError, Cancelled.
 TrainingData prepareTrainingData(const RunConfig& config, const ModelConfig& model,

@@ -145,13 +145,14 @@ void TrainingRun::prepare()
     say(RunState::Preparing, "reading the model's configuration");
     m_modelConfig = readModelConfig(m_config.model);
     requireValid(m_config, &m_modelConfig);
-    m_plan = planMemory(m_modelConfig, m_config, placeProfile(m_place.device));
-    m_directory.writePlan(memoryPlanToJson(m_plan));
     m_directory.writeEnvironment(environmentJson(m_place));
 
     const ProgressCallback unlessStopped = [this](const Progress&) { return !stopping(); };
     say(RunState::Preparing, "reading and counting the data");
     m_data = prepareTrainingData(m_config, m_modelConfig, unlessStopped);
+    const std::vector<std::int64_t> tokens = distinctTokens(m_data.train.rows, m_data.heldOut);
+    m_plan = planMemory(m_modelConfig, m_config, placeProfile(m_place.device), {std::ssize(tokens)});
+    m_directory.writePlan(memoryPlanToJson(m_plan));
 
     say(RunState::Preparing, "loading the model");
     m_model = std::make_unique<DecoderModel>(
@@ -160,7 +161,7 @@ void TrainingRun::prepare()
                          baseFingerprint(m_config.model), rowLength(m_modelConfig, m_config),
                          m_config.quantization};
     m_model->config.rope = origin.rope;
-    m_trainables = std::make_unique<TrainableSet>(*m_model, m_config);
+    m_trainables = std::make_unique<TrainableSet>(*m_model, m_config, tokens);
     if (!m_options.initialAdapter.empty()) {
         const Adapter initial = readAdapter(m_options.initialAdapter);
         if (!initial.rows.empty() || !initial.embeddingPairs.empty()) {

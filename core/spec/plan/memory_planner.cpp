@@ -54,7 +54,11 @@ std::string dividedBy(double ranks)
 void addWeightItems(const PlanQuantities& q, ItemList& items)
 {
     const double ranks = q.sharding.ranks;
-    const std::string trained = count(q.trained);
+    const std::string updated =
+        q.updated < q.trained
+            ? fmt::format("{} numbers (of the embedding, the rows that the data has)",
+                          count(q.updated))
+            : fmt::format("{} numbers", count(q.updated));
     const std::string divided = dividedBy(q.sharding.dividesWeights ? ranks : 1.0);
     items.add(
         "Frozen weights", q.fullBytes() * q.share(),
@@ -65,17 +69,14 @@ void addWeightItems(const PlanQuantities& q, ItemList& items)
               fmt::format("the layer in use and the next: 2 x {} numbers", count(q.layerFrozen)));
     items.add("Layer unpacked from NF4", q.unpackedBytes(),
               fmt::format("{} numbers x {} B", count(q.layerFrozen), q.compute));
-    items.add("Trained weights", q.mastersHere() * q.master,
-              fmt::format("{} numbers x {} B{}", trained, q.master,
-                          dividedBy(q.hasComputeCopy() ? ranks : 1.0)));
-    if (q.hasComputeCopy()) {
-        items.add("Compute copy of trained weights", q.trained * q.compute,
-                  fmt::format("{} numbers x {} B", trained, q.compute));
-    }
-    items.add("Gradients", q.trained * q.master,
-              fmt::format("{} numbers x {} B", trained, q.master));
+    items.add(
+        "Trained weights", q.mastersHere() * q.master,
+        fmt::format("{} x {} B{}", updated, q.master, dividedBy(q.hasComputeCopy() ? ranks : 1.0)));
+    items.add("Compute copy of trained weights", q.copied * q.compute,
+              fmt::format("{} numbers x {} B", count(q.copied), q.compute));
+    items.add("Gradients", q.updated * q.master, fmt::format("{} x {} B", updated, q.master));
     items.add("Optimizer moments", q.momentsHere() * q.master,
-              fmt::format("{} numbers x 2 moments x {} B{}", trained, q.master, dividedBy(ranks)));
+              fmt::format("{} x 2 moments x {} B{}", updated, q.master, dividedBy(ranks)));
 }
 
 /// "22 layers x 5,824 numbers (none) + 10 layers x 512 numbers (full)".
@@ -170,14 +171,14 @@ std::string describeSharding(const PlanQuantities& q)
 
 /// The longest row that fits, in steps of 64 tokens; recompute auto goes as far as full does.
 std::int64_t largestContext(const ModelConfig& model, const RunConfig& config,
-                            const DeviceProfile& device)
+                            const DeviceProfile& device, const DataFacts& data)
 {
     RunConfig longest = config;
     if (config.memory.recompute == RecomputeLevel::Auto) {
         longest.memory.recompute = RecomputeLevel::Full;
     }
     longest.context.length = 1;
-    PlanQuantities q = quantitiesOf(model, longest, device);
+    PlanQuantities q = quantitiesOf(model, longest, device, data);
     q.memory.offload = mayOffload(config, q);
     constexpr std::int64_t kStep = 64;
     std::int64_t fits = 0;
@@ -204,9 +205,9 @@ double diskBytes(const ModelConfig& model, const RunConfig& config, const PlanQu
 } // namespace
 
 MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
-                      const DeviceProfile& device)
+                      const DeviceProfile& device, const DataFacts& data)
 {
-    PlanQuantities q = quantitiesOf(model, config, device);
+    PlanQuantities q = quantitiesOf(model, config, device, data);
     chooseMemory(model, config, device, q);
     ItemList items;
     addWeightItems(q, items);
@@ -217,7 +218,8 @@ MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
     plan.items = items.take();
     plan.peakBytes = peakOf(model, config, q);
     plan.fits = device.memoryBytes <= 0.0 || plan.peakBytes <= device.memoryBytes;
-    plan.largestContext = device.memoryBytes > 0.0 ? largestContext(model, config, device) : 0;
+    plan.largestContext =
+        device.memoryBytes > 0.0 ? largestContext(model, config, device, data) : 0;
     plan.trainableParameters = static_cast<std::int64_t>(q.trained);
     plan.trainableBytes = trainedBytes(q);
     plan.hostBytes = hostBytes(model, q);

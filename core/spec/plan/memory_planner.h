@@ -5,6 +5,7 @@
 #include "core/spec/config/run_config.h"
 #include "core/spec/events/event.h"
 #include "core/spec/plan/device_profile.h"
+#include "core/spec/plan/embedding_rows.h"
 #include "core/spec/plan/layer_memory.h"
 #include "core/spec/plan/time_planner.h"
 
@@ -33,8 +34,9 @@ struct MemoryPlan {
 
 /// Pure: no file, no device is touched; microseconds. Works with what is typed so far; a config
 /// that cannot run still gets its figures. Of several devices (config.devices) each is `device`.
+/// Without facts on the data it plans for data that has every token of the vocabulary.
 MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
-                      const DeviceProfile& device);
+                      const DeviceProfile& device, const DataFacts& data = {});
 
 /// The two figures of a plan that are cheap enough for hundreds of plans a keystroke.
 struct PlanOutline {

@@ -67,10 +67,24 @@ double offloadedPerToken(const ModelConfig& model, const PlanQuantities& q)
     return static_cast<double>(away * model.hiddenSize);
 }
 
+/// LoRA trains the embedding's rows that the data has; the model keeps a copy of all.
+void countUpdated(const ModelConfig& model, const RunConfig& config, const TrainableCount& trained,
+                  const DataFacts& data, PlanQuantities& q)
+{
+    const std::int64_t vocabulary = model.vocabularySize;
+    const bool bySomeRows = config.method == TrainingMethod::Lora && trained.embeddings > 0;
+    const std::int64_t rows =
+        bySomeRows ? embeddingRowsKept(vocabulary, data.distinctTokens, !q.hasComputeCopy())
+                   : vocabulary;
+    q.updated = q.trained - static_cast<double>((vocabulary - rows) * model.hiddenSize);
+    const double embedding = rows < vocabulary ? static_cast<double>(trained.embeddings) : 0.0;
+    q.copied = q.hasComputeCopy() ? q.trained : embedding;
+}
+
 } // namespace
 
 PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
-                            const DeviceProfile& device)
+                            const DeviceProfile& device, const DataFacts& data)
 {
     const TrainableCount trained = countTrainable(model, config);
     PlanQuantities q;
@@ -88,14 +102,14 @@ PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
     if (config.quantization == Quantization::Nf4) {
         q.quantized = q.layerFrozen * static_cast<double>(model.layerCount);
     }
+    countUpdated(model, config, trained, data, q);
     q.sharding = shardingOf(config, device, q.frozenBytes());
     return q;
 }
 
 double trainedBytes(const PlanQuantities& q)
 {
-    const double copy = q.hasComputeCopy() ? q.trained * q.compute : 0.0;
-    return (q.mastersHere() + q.trained + q.momentsHere()) * q.master + copy;
+    return (q.mastersHere() + q.updated + q.momentsHere()) * q.master + q.copied * q.compute;
 }
 
 double windowBytes(const ModelConfig& model, const PlanQuantities& q)

@@ -4,6 +4,7 @@
 #include "core/spec/config/model_config.h"
 #include "core/spec/config/run_config.h"
 #include "core/spec/plan/device_profile.h"
+#include "core/spec/plan/embedding_rows.h"
 #include "core/spec/plan/layer_memory.h"
 
 #include <cstdint>
@@ -32,6 +33,8 @@ struct PlanQuantities {
     double layerFrozen = 0.0; ///< of these, in one layer
     double quantized = 0.0;   ///< of the frozen, kept in 4 bits
     double trained = 0.0;     ///< numbers that are
+    double updated = 0.0;     ///< of these, with a master, a gradient and moments
+    double copied = 0.0;      ///< of these, kept in the compute dtype beside their masters
     double rows = 0.0;        ///< of a micro-batch
     double length = 0.0;      ///< tokens of a row
     double compute = 4.0;     ///< bytes of a number the model computes with
@@ -55,8 +58,8 @@ struct PlanQuantities {
     /// The layer in use, in full.
     double unpackedBytes() const { return quantized > 0.0 ? layerFrozen * compute : 0.0; }
     /// Masters can be divided where every device has the copy to compute with.
-    double mastersHere() const { return hasComputeCopy() ? trained / sharding.ranks : trained; }
-    double momentsHere() const { return 2.0 * trained / sharding.ranks; }
+    double mastersHere() const { return hasComputeCopy() ? updated / sharding.ranks : updated; }
+    double momentsHere() const { return 2.0 * updated / sharding.ranks; }
 };
 
 /// Stacks of threads and buffers of matrix products on a processor, beside what the program takes
@@ -66,22 +69,22 @@ inline constexpr double kThreadBytes = 20.0 * 1024.0 * 1024.0;
 
 /// With memory.recompute auto still unresolved where it is auto: see chooseMemory().
 PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
-                            const DeviceProfile& device);
+                            const DeviceProfile& device, const DataFacts& data = {});
 
-/// Resolves recompute auto: of 80 % of the device's memory, what the rest does not need may be
-/// kept.
 /// Whether there is a device beside the host, and the config lets it use both.
 bool mayOffload(const RunConfig& config, const PlanQuantities& q);
+/// Resolves recompute auto: of 80 % of the device's memory, what the rest does not need may be
+/// kept.
 void chooseMemory(const ModelConfig& model, const RunConfig& config, const DeviceProfile& device,
                   PlanQuantities& q);
 
 /// Bytes of weights, gradients and moments of what is trained, on this device.
 double trainedBytes(const PlanQuantities& q);
 double keptBytes(const ModelConfig& model, const PlanQuantities& q);
-/// Scores of one block of queries under a sliding window, their gradient and a product: of 256
-/// queries, one head of each kv head at a time.
 /// On the host, for what memory.offload keeps there.
 double hostBytes(const ModelConfig& model, const PlanQuantities& q);
+/// Scores of one block of queries under a sliding window, their gradient and a product: of 256
+/// queries, one head of each kv head at a time.
 double windowBytes(const ModelConfig& model, const PlanQuantities& q);
 /// The most that is alive in the backward pass beside what the first layers' levels keep: of the
 /// layer where that and what is kept up to it are largest.

@@ -131,16 +131,16 @@ void addTraffic(const RunConfig& config, const DeviceProfile& device, const Plan
                                          formatCount(config.batch.accumulation), formatBytes(bytes),
                                          device.linkBytesPerSecond / kGB);
                   });
-        const double gradients = 2.0 * q.trained * q.master * others;
+        const double gradients = 2.0 * q.updated * q.master * others;
         times.add("Gradients exchanged", gradients / device.linkBytesPerSecond, [&] {
             return fmt::format("2 x {} x {:.0f} devices / {:.0f} / {:.0f} GB/s",
-                               formatBytes(q.trained * q.master), ranks - 1.0, ranks,
+                               formatBytes(q.updated * q.master), ranks - 1.0, ranks,
                                device.linkBytesPerSecond / kGB);
         });
     }
     if (device.memoryBytesPerSecond > 0.0) {
         // Weight, gradient and two moments are read; weight, moments and copy are written.
-        const double bytes = q.trained / ranks * (7.0 * q.master + q.compute);
+        const double bytes = q.updated / ranks * (7.0 * q.master + q.compute);
         times.add("Update", bytes / device.memoryBytesPerSecond, [&] {
             return fmt::format("{} read and written / {:.0f} GB/s of memory", formatBytes(bytes),
                                device.memoryBytesPerSecond / kGB);
