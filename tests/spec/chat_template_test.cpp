@@ -262,6 +262,7 @@ const Malformed kMalformed[] = {
     {"MacroUnknown", "{% macro m(a) %}{% endmacro %}{{ m(b=2) }}", "has no argument 'b'"},
     {"FunctionIsPrinted", "{{ range }}", "a function cannot be printed"},
     {"UnknownTimeFormat", "{{ strftime_now('%Q') }}", "does not know the format"},
+    {"TimeFormatGrows", "{{ strftime_now('%Y' * 129) }}", "longer than 256 bytes"},
     {"TimeFormatEnds", "{{ strftime_now('%') }}", "does not know the format"},
     {"SharpS", "{{ '\xC3\x9F' | upper }}", "changing the case of U+00DF"},
     {"SplitAtNothing", "{{ s.split('') }}", "the separator is empty"},

@@ -149,9 +149,11 @@ std::vector<MalformedModel> malformedFiles()
         {"CharsmapLeafIsNoValue", withUnit(2, unit(7, 0, false)), "a leaf is no value"},
         {"CharsmapValueOutside", withUnit(2, valueUnit(2)), "behind the replacement texts"},
         {"CharsmapCircle", withUnit(1U ^ 'A', unit('A', (1U ^ 'A') ^ 1U, false)), "in a circle"},
-        {"DenormalizersCharsmap",
-         spoiled([](ModelProto& model) { model.rest = bytesField(5, bytesField(2, "abc")); }),
-         "the character map of the denormalizer"},
+        {"DenormalizersCharsmap", spoiled([](ModelProto& model) {
+             const std::string good = charsmap(goodUnits(), std::string("a\0", 2));
+             model.rest = bytesField(5, bytesField(2, good));
+         }),
+         "only models without one"},
     };
 }
 

@@ -151,7 +151,8 @@ void TrainingRun::prepare()
     say(RunState::Preparing, "reading and counting the data");
     m_data = prepareTrainingData(m_config, m_modelConfig, unlessStopped);
     const std::vector<std::int64_t> tokens = distinctTokens(m_data.train.rows, m_data.heldOut);
-    m_plan = planMemory(m_modelConfig, m_config, placeProfile(m_place.device), {std::ssize(tokens)});
+    m_plan =
+        planMemory(m_modelConfig, m_config, placeProfile(m_place.device), {std::ssize(tokens)});
     m_directory.writePlan(memoryPlanToJson(m_plan));
 
     say(RunState::Preparing, "loading the model");

@@ -193,7 +193,12 @@ private:
         for (ProtoField part; message.next(part);) {
             if (part.number == 2) {
                 const std::string_view charsmap = message.single(part, Kind::Bytes).bytes;
-                if (const std::string problem = charsmapProblem(charsmap); !problem.empty()) {
+                // One behind decoding changes text that a stream has shown already.
+                const std::string problem = isInput || charsmap.empty()
+                                                ? charsmapProblem(charsmap)
+                                                : "only models without one, as the Llama family, "
+                                                  "are read";
+                if (!problem.empty()) {
                     message.fail(part, fmt::format("the character map of the {} cannot be used: {}",
                                                    name, problem));
                 }

@@ -57,8 +57,12 @@ Dict makeDict(const std::string& name, const Arguments& arguments)
 }
 
 /// In English, as the C locale has it. `format` as strftime's.
-std::string formatTime(const std::string& format, const std::tm& time)
+std::string formatTime(std::string_view format, const std::tm& time)
 {
+    constexpr std::size_t kFormatBytes = 256;
+    if (format.size() > kFormatBytes) {
+        throw Failure("the format of strftime_now is longer than 256 bytes");
+    }
     constexpr std::array<std::string_view, 7> kDays = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                                        "Thursday", "Friday", "Saturday"};
     constexpr std::array<std::string_view, 12> kMonths = {
@@ -125,7 +129,7 @@ std::string formatTime(const std::string& format, const std::tm& time)
             text += '%';
             break;
         default:
-            throw Failure("strftime_now does not know the format \"" + format + "\"");
+            throw Failure("strftime_now does not know the format \"" + std::string(format) + "\"");
         }
     }
     return text;
