@@ -8,10 +8,11 @@
 namespace longlora::kernels {
 
 /// How cached keys and values are kept. Int8: y = scale code, one scale for each head of each
-/// token.
-enum class CacheFormat : std::uint8_t { Float32, BFloat16, Float16, Int8 };
+/// token. Int4: FourBitGroup (kv_quantization.h).
+enum class CacheFormat : std::uint8_t { Float32, BFloat16, Float16, Int8, Int4 };
 
-/// Keys or values of all tokens: [kv heads, tokens, head_dim], a head's tokens one after another.
+/// Keys or values of some tokens: [kv heads, tokens, head_dim], a head's tokens one after another;
+/// Int4: [kv heads, tokens, groups].
 struct CachedVectors {
     const void* data = nullptr;
     CacheFormat format = CacheFormat::Float32;
@@ -32,7 +33,9 @@ struct CachedVectors {
 struct DecodeAttention {
     ConstTensorView q;
     CachedVectors keys, values;
-    std::int64_t tokens = 0; ///< >= 1
+    std::int64_t tokens = 0;
+    CachedVectors recentKeys{}, recentValues{}; ///< of tokens after those, maybe in another format
+    std::int64_t recentTokens = 0;              ///< tokens + recentTokens >= 1
     std::int64_t kvHeads = 0;
     TensorView out;
     Stream stream;

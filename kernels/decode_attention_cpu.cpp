@@ -3,6 +3,7 @@
 // Shapes: R query heads that share a kv head, D head_dim, C tokens of a chunk.
 #include "kernels/decode_attention.h"
 #include "kernels/dispatch.h"
+#include "kernels/kv_quantization.h"
 #include "kernels/parallel_for.h"
 #include "kernels/vector_math.h"
 
@@ -10,6 +11,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 namespace longlora::kernels {
@@ -31,7 +33,13 @@ using LanesAnywhere [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = 
 
 constexpr std::int64_t padded(std::int64_t headDim)
 {
-    return (headDim + kLanes - 1) / kLanes * kLanes;
+    constexpr std::int64_t kStep = FourBitGroup::kNumbers; // they come whole; two times kLanes
+    return (headDim + kStep - 1) / kStep * kStep;
+}
+
+constexpr std::int64_t chunksOf(std::int64_t tokens)
+{
+    return (tokens + kChunkTokens - 1) / kChunkTokens;
 }
 
 using kernels::toCompute; // of the other types
@@ -72,6 +80,20 @@ LONGLORA_VECTOR_CLONES void widen(const ChunkShape& shape, const HeadVectors<T>&
 #pragma omp simd
         for (std::int64_t d = 0; d < shape.headDim; ++d) {
             to[d] = scale * toCompute(from[d]);
+        }
+    }
+}
+
+/// What fills up a vector's last group stands in the padding, where the queries are 0.
+template <>
+LONGLORA_VECTOR_CLONES void widen(const ChunkShape& shape, const HeadVectors<FourBitGroup>& vectors,
+                                  float* wide)
+{
+    const std::int64_t groups = fourBitGroups(shape.headDim);
+    for (std::int64_t t = 0; t < shape.tokens; ++t) {
+        for (std::int64_t g = 0; g < groups; ++g) {
+            widen(vectors.data[t * groups + g],
+                  wide + t * shape.width() + g * FourBitGroup::kNumbers);
         }
     }
 }
@@ -170,7 +192,8 @@ public:
         : m_args(args)
         , m_headDim(args.q.sizes[1])
         , m_shared(args.q.sizes[0] / args.kvHeads)
-        , m_chunks((args.tokens + kChunkTokens - 1) / kChunkTokens)
+        , m_firstRecent(chunksOf(args.tokens))
+        , m_chunks(m_firstRecent + chunksOf(args.recentTokens))
         , m_width(padded(m_headDim))
         , m_q(static_cast<std::size_t>(args.q.sizes[0] * m_width))
         , m_partials(static_cast<std::size_t>(args.kvHeads * m_chunks * partialSize()))
@@ -191,15 +214,24 @@ public:
 
     void attend(std::int64_t task)
     {
-        switch (m_args.keys.format) {
+        const std::int64_t chunk = task % m_chunks;
+        const bool isRecent = chunk >= m_firstRecent;
+        const CachedVectors& keys = isRecent ? m_args.recentKeys : m_args.keys;
+        const CachedVectors& values = isRecent ? m_args.recentValues : m_args.values;
+        const std::int64_t first = (isRecent ? chunk - m_firstRecent : chunk) * kChunkTokens;
+        const std::int64_t tokens = (isRecent ? m_args.recentTokens : m_args.tokens) - first;
+        const Chunk where{task, task / m_chunks, first, std::min(kChunkTokens, tokens)};
+        switch (keys.format) {
         case CacheFormat::Float32:
-            return attendAs<float>(task);
+            return attendAs<float>(keys, values, where);
         case CacheFormat::BFloat16:
-            return attendAs<BFloat16>(task);
+            return attendAs<BFloat16>(keys, values, where);
         case CacheFormat::Float16:
-            return attendAs<Float16>(task);
+            return attendAs<Float16>(keys, values, where);
         case CacheFormat::Int8:
-            return attendAs<std::int8_t>(task);
+            return attendAs<std::int8_t>(keys, values, where);
+        case CacheFormat::Int4:
+            return attendAs<FourBitGroup>(keys, values, where);
         }
     }
 
@@ -239,36 +271,43 @@ private:
         return {first, maxima, maxima + m_shared};
     }
 
+    struct Chunk {
+        std::int64_t task, kvHead;
+        std::int64_t first, tokens; ///< of the vectors it is a part of
+    };
+
     template <typename T>
-    HeadVectors<T> vectors(const CachedVectors& cached, std::int64_t kvHead,
-                           std::int64_t token) const
+    HeadVectors<T> vectors(const CachedVectors& cached, const Chunk& chunk) const
     {
-        const std::int64_t first = kvHead * cached.headTokens + token;
-        return {static_cast<const T*>(cached.data) + first * m_headDim,
+        constexpr bool kIsGroups = std::is_same_v<T, FourBitGroup>;
+        const std::int64_t first = chunk.kvHead * cached.headTokens + chunk.first;
+        const std::int64_t vectorSize = kIsGroups ? fourBitGroups(m_headDim) : m_headDim;
+        return {static_cast<const T*>(cached.data) + first * vectorSize,
                 cached.scales != nullptr ? cached.scales + first : nullptr};
     }
 
     template <typename T>
-    void attendAs(std::int64_t task)
+    void attendAs(const CachedVectors& keys, const CachedVectors& values, const Chunk& chunk)
     {
-        const std::int64_t kvHead = task / m_chunks, first = task % m_chunks * kChunkTokens;
-        const ChunkShape shape{m_shared, m_headDim, std::min(kChunkTokens, m_args.tokens - first)};
-        const Partial part = partial(task);
+        const ChunkShape shape{m_shared, m_headDim, chunk.tokens};
+        const Partial part = partial(chunk.task);
         std::vector<float> scores(static_cast<std::size_t>(m_shared * kChunkTokens));
         std::vector<float> wide(static_cast<std::size_t>(kChunkTokens * m_width));
-        widen(shape, vectors<T>(m_args.keys, kvHead, first), wide.data());
-        scoreChunk(shape, m_q.data() + kvHead * m_shared * m_width, wide.data(), scores.data());
+        widen(shape, vectors<T>(keys, chunk), wide.data());
+        scoreChunk(shape, m_q.data() + chunk.kvHead * m_shared * m_width, wide.data(),
+                   scores.data());
         for (std::int64_t r = 0; r < m_shared; ++r) {
             shareChunk(scores.data() + r * kChunkTokens, shape.tokens, part.maximum + r,
                        part.sum + r);
         }
-        widen(shape, vectors<T>(m_args.values, kvHead, first), wide.data());
+        widen(shape, vectors<T>(values, chunk), wide.data());
         sumChunk(shape, scores.data(), wide.data(), part.out);
     }
 
     const DecodeAttention& m_args;
     std::int64_t m_headDim;
-    std::int64_t m_shared; ///< R
+    std::int64_t m_shared;      ///< R
+    std::int64_t m_firstRecent; ///< chunk
     std::int64_t m_chunks;
     std::int64_t m_width;          ///< padded D
     std::vector<float> m_q;        ///< [heads, padded D], scaled
@@ -280,8 +319,9 @@ private:
 void decodeAttention(const DecodeAttention& args)
 {
     assert(args.q.rank == 2 && args.q.strides[1] == 1 && args.out.strides[1] == 1);
-    assert(args.tokens > 0 && args.q.sizes[0] % args.kvHeads == 0);
+    assert(args.tokens + args.recentTokens > 0 && args.q.sizes[0] % args.kvHeads == 0);
     assert(args.keys.format == args.values.format);
+    assert(args.recentKeys.format == args.recentValues.format);
     if (runsOnCuda(args.stream, "decodeAttention")) {
         throw KernelError("decodeAttention: has no form for GPUs");
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/decode_attention.h"
 #include "kernels/dispatch.h"
+#include "kernels/kv_quantization.h"
 
 #include <gtest/gtest.h>
 
@@ -34,6 +35,11 @@ struct Cached {
         std::normal_distribution<float> normal;
         std::uniform_real_distribution<float> scale(0.005F, 0.02F);
         std::generate(scales.begin(), scales.end(), [&] { return scale(random); });
+        vectors = {nullptr, format, room(c), nullptr};
+        if (format == CacheFormat::Int4) {
+            makeGroups(c, random);
+            return;
+        }
         for (std::size_t i = 0; i < exact.size(); ++i) {
             const float x = normal(random);
             switch (format) {
@@ -54,9 +60,11 @@ struct Cached {
                 exact[i] = static_cast<double>(codes.back()) *
                            scales[i / static_cast<std::size_t>(c.headDim)];
                 break;
+            case CacheFormat::Int4:
+                break;
             }
         }
-        vectors = {floats.data(), format, room(c), nullptr};
+        vectors.data = floats.data();
         if (format == CacheFormat::BFloat16) {
             vectors.data = bfloats.data();
         } else if (format == CacheFormat::Float16) {
@@ -67,11 +75,38 @@ struct Cached {
         }
     }
 
+    /// Any groups, not only those that numbers of a normal distribution become.
+    void makeGroups(const Case& c, std::mt19937& random)
+    {
+        const std::int64_t inVector = fourBitGroups(c.headDim);
+        std::uniform_real_distribution<float> scale(0.01F, 0.3F), minimum(-3.0F, 0.5F);
+        groups.resize(static_cast<std::size_t>(room(c) * c.kvHeads * inVector));
+        for (FourBitGroup& group : groups) {
+            group.scale = fromCompute<BFloat16>(scale(random));
+            group.minimum = fromCompute<BFloat16>(minimum(random));
+            for (std::uint8_t& code : group.codes) {
+                code = static_cast<std::uint8_t>(random());
+            }
+        }
+        for (std::size_t i = 0; i < exact.size(); ++i) {
+            const auto d = static_cast<std::int64_t>(i) % c.headDim;
+            const auto vector = static_cast<std::int64_t>(i) / c.headDim;
+            const FourBitGroup& group =
+                groups[static_cast<std::size_t>(vector * inVector + d / FourBitGroup::kNumbers)];
+            const std::uint8_t both = group.codes[d % 16];
+            exact[i] = static_cast<double>(toCompute(group.minimum)) +
+                       static_cast<double>(toCompute(group.scale)) *
+                           (d % FourBitGroup::kNumbers < 16 ? both & 15 : both >> 4);
+        }
+        vectors.data = groups.data();
+    }
+
     std::vector<double> exact;
     std::vector<float> floats, scales;
     std::vector<BFloat16> bfloats;
     std::vector<Float16> halves;
     std::vector<std::int8_t> codes;
+    std::vector<FourBitGroup> groups;
     CachedVectors vectors;
 };
 
@@ -144,9 +179,63 @@ TEST_P(Decode, IsTheFormula)
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Decode,
     testing::Combine(testing::Values(CacheFormat::Float32, CacheFormat::BFloat16,
-                                     CacheFormat::Float16, CacheFormat::Int8),
+                                     CacheFormat::Float16, CacheFormat::Int8, CacheFormat::Int4),
                      testing::Values(Case{1, 1, 8, 1}, Case{4, 2, 16, 255}, Case{9, 3, 64, 256},
-                                     Case{6, 1, 20, 257}, Case{8, 8, 33, 1000})));
+                                     Case{6, 1, 20, 257}, Case{8, 8, 33, 1000},
+                                     Case{7, 7, 128, 131}, Case{15, 5, 80, 65})));
+
+/// `first` tokens of `whole` as one part, those after them as the other.
+std::vector<float> decodedInParts(const Case& c, std::vector<float> q, const Cached& keys,
+                                  const Cached& values, const Cached& recentKeys,
+                                  const Cached& recentValues, std::int64_t recentTokens)
+{
+    std::vector<float> out(q.size());
+    decodeAttention(
+        {.q = contiguousView<const void>(q.data(), DType::Float32, {c.heads, c.headDim}),
+         .keys = keys.vectors,
+         .values = values.vectors,
+         .tokens = c.tokens,
+         .recentKeys = recentKeys.vectors,
+         .recentValues = recentValues.vectors,
+         .recentTokens = recentTokens,
+         .kvHeads = c.kvHeads,
+         .out = contiguousView<void>(out.data(), DType::Float32, {c.heads, c.headDim}),
+         .stream = {Device::Cpu, nullptr, 2}});
+    return out;
+}
+
+TEST(DecodeAttention, TakesTheNewestTokensInAnotherFormat)
+{
+    for (const std::int64_t tokens : {0, 1, 128, 300}) {
+        for (const std::int64_t recent : {1, 64, 127, 129}) {
+            const Case old{6, 2, 40, tokens}, newest{6, 2, 40, recent},
+                all{6, 2, 40, tokens + recent};
+            const Cached keys(old, CacheFormat::Int4, 1), values(old, CacheFormat::Int4, 2);
+            const Cached recentKeys(newest, CacheFormat::BFloat16, 3);
+            const Cached recentValues(newest, CacheFormat::BFloat16, 4);
+            Cached allKeys(all, CacheFormat::Float32, 5), allValues(all, CacheFormat::Float32, 6);
+            const auto join = [&](Cached& whole, const Cached& first, const Cached& second) {
+                for (std::int64_t i = 0; i < all.kvHeads * all.tokens * all.headDim; ++i) {
+                    const std::int64_t d = i % all.headDim, t = i / all.headDim % all.tokens;
+                    const std::int64_t head = i / (all.headDim * all.tokens);
+                    whole.exact[(head * room(all) + t) * all.headDim + d] =
+                        t < tokens
+                            ? first.exact[(head * room(old) + t) * all.headDim + d]
+                            : second.exact[(head * room(newest) + t - tokens) * all.headDim + d];
+                }
+            };
+            join(allKeys, keys, recentKeys);
+            join(allValues, values, recentValues);
+            const std::vector<float> q = randomQueries(all);
+            const std::vector<double> expected = naive(all, q, allKeys, allValues);
+            const std::vector<float> out =
+                decodedInParts(old, q, keys, values, recentKeys, recentValues, recent);
+            for (std::size_t i = 0; i < out.size(); ++i) {
+                EXPECT_NEAR(out[i], expected[i], 2e-6) << tokens << " " << recent << " " << i;
+            }
+        }
+    }
+}
 
 TEST(DecodeAttention, NaNInIsNaNOut)
 {
@@ -163,13 +252,13 @@ TEST(DecodeAttention, RefusesAGpu)
     const Case c{1, 1, 8, 1};
     const Cached keys(c, CacheFormat::Float32, 1);
     std::vector<float> q(8), out(8);
-    EXPECT_THROW(decodeAttention({contiguousView<const void>(q.data(), DType::Float32, {1, 8}),
-                                  keys.vectors,
-                                  keys.vectors,
-                                  1,
-                                  1,
-                                  contiguousView<void>(out.data(), DType::Float32, {1, 8}),
-                                  {Device::Cuda, nullptr, 0}}),
+    EXPECT_THROW(decodeAttention({.q = contiguousView<const void>(q.data(), DType::Float32, {1, 8}),
+                                  .keys = keys.vectors,
+                                  .values = keys.vectors,
+                                  .tokens = 1,
+                                  .kvHeads = 1,
+                                  .out = contiguousView<void>(out.data(), DType::Float32, {1, 8}),
+                                  .stream = {Device::Cuda, nullptr, 0}}),
                  KernelError);
 }
 
