@@ -39,6 +39,7 @@ namespace {
 
 constexpr int kRecentModels = 10;
 constexpr auto kRecentModelsKey = "recentModels";
+constexpr auto kCacheFormatKey = "cacheFormat";
 
 std::string runNameOf(const RunConfig& config)
 {
@@ -137,6 +138,9 @@ void MainWindow::connectPages()
     connect(m_monitor, &MonitorPage::chatRequested, this, &MainWindow::openChat);
     connect(m_merge, &MergePage::chatRequested, this, &MainWindow::openChat);
     connect(m_chat, &ChatPage::modelLoaded, this, &MainWindow::rememberModel);
+    connect(&m_chat->session(), &ChatSession::cacheFormatChanged, this, [this](KvFormat format) {
+        m_settings.setValue(QLatin1String(kCacheFormatKey), toQString(enumName(format)));
+    });
     RunDraft& draft = m_configure->draft();
     connect(&draft, &RunDraft::devicesMeasured, this, [this, &draft] {
         m_home->showDevice(draft.device());
@@ -175,6 +179,9 @@ void MainWindow::restoreState()
             m_settings.value(QLatin1String("splitter/") + splitter->objectName()).toByteArray());
     }
     m_shelf->setRecent(m_settings.value(QLatin1String(kRecentModelsKey)).toStringList());
+    const std::string cache =
+        m_settings.value(QLatin1String(kCacheFormatKey)).toString().toStdString();
+    m_chat->session().keepCacheIn(enumFromName<KvFormat>(cache).value_or(KvFormat::Model));
 }
 
 void MainWindow::saveState() const

@@ -29,6 +29,7 @@ struct PerplexityCommandOptions {
     std::vector<std::int64_t> contexts;
     std::string rule = "sliding";
     std::string attention = "full";
+    std::string kv = "auto";
     PerplexityOptions perplexity;
 };
 
@@ -41,16 +42,17 @@ ExitStatus evaluate(const PerplexityCommandOptions& options, Console& console)
     PerplexityOptions one = options.perplexity;
     one.rule = options.rule == "paper" ? PerplexityRule::Paper : PerplexityRule::Sliding;
     one.attention = enumFromName<AttentionKind>(options.attention).value();
+    one.cache = kvFormat(options.kv);
     auto results = nlohmann::ordered_json::array();
     for (const std::int64_t context : options.contexts) {
         one.context = context;
         const PerplexityResult result =
             evaluatePerplexity(model, tokens, one, signals.progress(console));
         console.print(fmt::format("context {:>10}: perplexity {:.6g} ({} tokens in {} windows, "
-                                  "rule {}, stride {}, attention {})",
+                                  "rule {}, stride {}, attention {}, kv {})",
                                   formatCount(result.context), result.perplexity,
                                   formatCount(result.tokens), formatCount(result.windows),
-                                  options.rule, one.stride, options.attention));
+                                  options.rule, one.stride, options.attention, options.kv));
         results.push_back({{"context", result.context},
                            {"perplexity", result.perplexity},
                            {"tokens", result.tokens},
@@ -59,6 +61,7 @@ ExitStatus evaluate(const PerplexityCommandOptions& options, Console& console)
     console.finish(nlohmann::ordered_json{{"rule", options.rule},
                                           {"stride", one.stride},
                                           {"attention", options.attention},
+                                          {"kv", options.kv},
                                           {"results", std::move(results)}}
                        .dump());
     return ExitStatus::Done;
@@ -88,6 +91,7 @@ void addEvaluatePerplexityCommand(CLI::App& parent, Action& chosen)
     addInteger(*command,
                {"--group", "N", "tokens in a group of s2, a quarter of the context if not given"},
                options->perplexity.group, kTokens);
+    addKvOption(*command, options->kv);
     addInteger(*command, {"--max-windows", "N", "windows to measure at most, 0 for all"},
                options->perplexity.maxWindows, {0, 1000000000});
 }

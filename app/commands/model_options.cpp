@@ -14,9 +14,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <array>
-#include <string_view>
-
 namespace longlora::app {
 
 namespace {
@@ -24,19 +21,17 @@ namespace {
 constexpr std::uintmax_t kTextBytes = std::uintmax_t{1} << 30;
 constexpr std::size_t kIdsBytes = std::size_t{256} << 20;
 
-constexpr std::array<std::string_view, 2> kKvFormats = {"auto", "int8"};
-
 } // namespace
 
 void addKvOption(CLI::App& command, std::string& kv)
 {
     addChoice(command, {"--kv", "TYPE", "how keys and values are kept, auto as the model computes"},
-              kKvFormats, kv);
+              kEnumNames<KvFormat>, kv);
 }
 
 KvFormat kvFormat(const std::string& kv)
 {
-    return kv == "int8" ? KvFormat::Int8 : KvFormat::Model;
+    return enumFromName<KvFormat>(kv).value_or(KvFormat::Model);
 }
 
 void addModelOptions(CLI::App& command, ModelOptions& options)

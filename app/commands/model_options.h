@@ -2,8 +2,8 @@
 #pragma once
 
 #include "core/engine/checkpoint/loaded_model.h"
-#include "core/engine/infer/kv_format.h"
 #include "core/spec/base/progress.h"
+#include "core/spec/run/kv_format.h"
 #include "core/spec/text/prompt_format.h"
 
 #include <filesystem>

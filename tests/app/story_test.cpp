@@ -28,6 +28,7 @@ namespace longlora::test {
 class CountedChat : public ChatService {
 public:
     void load(const std::filesystem::path& folder) override { m_chat->load(folder); }
+    void keepCacheIn(KvFormat format) override { m_chat->keepCacheIn(format); }
     void ask(const ChatRequest& request) override { m_chat->ask(request); }
     void cancel() override { m_chat->cancel(); }
     void unload() override { m_chat->unload(); }

@@ -83,6 +83,90 @@ TEST_P(CachedForwardOf, IsNearOnePassWithCodesOfEightBits)
     }
 }
 
+/// Largest error of reading `prompt` tokens and decoding the others against a cache in full.
+double errorOfFormat(const DecoderModel& model, std::int64_t chunk, KvFormat format,
+                     std::size_t prompt)
+{
+    const Ids ids = randomIds(330, model.config.vocabularySize, 3);
+    CachedForward full(model, chunk), kept(model, chunk, format);
+    double error = relativeError(kept.prefill(firstOf(ids, prompt), 330),
+                                 full.prefill(firstOf(ids, prompt), 330));
+    for (std::size_t i = prompt; i < ids.size(); ++i) {
+        error = std::max(error, relativeError(kept.decode(ids[i]), full.decode(ids[i])));
+    }
+    return error;
+}
+
+/// Steps of 4 bits, a fifteenth of a group's span, over those of 8, a 127th of the largest number.
+constexpr double kStepsOfFourBits = 2.0 * 127.0 / 15.0;
+
+TEST_P(CachedForwardOf, IsAsNearWithCodesOfFourBitsAsTheirStepsAreWide)
+{
+    const auto [heads, kvHeads, chunk] = GetParam();
+    for (const at::ScalarType dtype : {at::kDouble, at::kFloat}) {
+        const DecoderModel model = randomLlama(heads, kvHeads, dtype);
+        const double eight = errorOfFormat(model, chunk, KvFormat::Int8, 200);
+        const double four = errorOfFormat(model, chunk, KvFormat::Int4, 200);
+        EXPECT_LT(four, kStepsOfFourBits * eight);
+        EXPECT_GT(four, 2.0 * eight) << "it is not kept in 4 bits";
+    }
+}
+
+TEST(CachedForward, ShortTextsAreExactWithCodesOfFourBits)
+{
+    const DecoderModel model = randomLlama(9, 3, at::kFloat);
+    EXPECT_LT(errorAgainstWhole(model, 5, KvFormat::Int4), 1e-5);
+    EXPECT_LT(errorAgainstWhole(randomLlama(9, 3, at::kDouble), 5, KvFormat::Int4), 1e-10);
+}
+
+TEST(CachedForward, CodesOfFourBitsWorkUnderASlidingWindow)
+{
+    for (const std::int64_t window : {1, 13, 100, 200, 500}) {
+        for (const std::int64_t chunk : {5, 100}) {
+            DecoderModel model = randomLlama(6, 2, at::kFloat);
+            model.config.slidingWindow = window;
+            const double error = errorOfFormat(model, chunk, KvFormat::Int4, 180);
+            // What a window of at most a block sees is kept in full.
+            const double bound =
+                window <= 64 && chunk <= 64
+                    ? 1e-6
+                    : kStepsOfFourBits * errorOfFormat(model, chunk, KvFormat::Int8, 180);
+            EXPECT_LT(error, bound) << window << " " << chunk;
+        }
+    }
+}
+
+TEST(CachedForward, KeepsBf16OfAModelInFp32)
+{
+    const DecoderModel model = randomLlama(4, 2, at::kFloat);
+    const double error = errorAgainstWhole(model, 7, KvFormat::BFloat16);
+    EXPECT_LT(error, 2e-2);
+    EXPECT_GT(error, 1e-5) << "it is not kept in bf16";
+    EXPECT_EQ(KvCache(model, KvFormat::BFloat16).bytesFor(1000),
+              KvCache(model, KvFormat::Model).bytesFor(1000) / 2.0);
+}
+
+TEST(CachedForward, ReadingAWholeTextIsReadingItsChunks)
+{
+    const DecoderModel model = randomLlama(8, 2, at::kDouble);
+    const Ids ids = randomIds(200, 61, 3);
+    const at::Tensor whole = forwardHidden(model, idRow(ids), {});
+    CachedForward cached(model, 64);
+    cached.prefill(firstOf(ids, 20), 20);
+    EXPECT_LT(relativeError(cached.readWhole(ids), whole), 1e-10);
+    EXPECT_LT(relativeError(cached.readWhole(ids), whole), 1e-10);
+}
+
+TEST(CachedForward, CodesOfFourBitsTakeAThirdOfBf16AndALittleForTheNewest)
+{
+    DecoderModel model = randomLlama(4, 2, at::kBFloat16);
+    model.config.headDim = 128;
+    const KvMemory four = KvCache(model, KvFormat::Int4).memory();
+    const KvMemory full = KvCache(model, KvFormat::Model).memory();
+    EXPECT_DOUBLE_EQ(four.bytesPerToken / full.bytesPerToken, 80.0 / 256.0);
+    EXPECT_DOUBLE_EQ(four.fixedBytes, 128.0 * full.bytesPerToken);
+}
+
 TEST(CachedForward, CodesOfEightBitsTakeHalfTheMemoryOfBf16)
 {
     const DecoderModel model = randomLlama(4, 2, at::kBFloat16);

@@ -111,6 +111,31 @@ TEST_F(GeneratorTest, ASecondPromptThatBeginsLikeTheFirstGivesWhatAFreshOneGives
     EXPECT_EQ(reused.text, wanted.text);
 }
 
+TEST_F(GeneratorTest, InFourBitsShortAnswersAreThoseInFull)
+{
+    Generator four(model, KvFormat::Int4);
+    EXPECT_EQ(four.generate(kPrompt, greedy(40), {}, {}).ids,
+              generator.generate(kPrompt, greedy(40), {}, {}).ids);
+}
+
+TEST_F(GeneratorTest, InFourBitsALongTextIsGoneOnWithAndReadAgainWhereItMust)
+{
+    const EditedModel edited(tinyShakespeare(), "config.json", "\"max_position_embeddings\": 128",
+                             "\"max_position_embeddings\": 1024");
+    const LoadedModel longer = loadTiny(ComputePrecision::Fp32, edited.path());
+    Ids prompt = longer.tokenizer().encode(kPrompt, true);
+    while (prompt.size() < 200) {
+        prompt.insert(prompt.end(), prompt.begin() + 1, prompt.end());
+    }
+    prompt.resize(200);
+    Generator four(longer, KvFormat::Int4);
+    EXPECT_EQ(four.generate(prompt, greedy(20), {}, {}).newTokens, 20);
+    // 219 tokens were held, of them 128 in 4 bits, which are as many as 199 have.
+    EXPECT_EQ(four.generate(prompt, greedy(200), {}, {}).reusedTokens, 199);
+    // 399 were held, 320 in 4 bits: of the newest of 199 some have to be read again.
+    EXPECT_EQ(four.generate(prompt, greedy(20), {}, {}).reusedTokens, 128);
+}
+
 TEST_F(GeneratorTest, TheSeedDecidesTheTokens)
 {
     SamplingOptions options;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/evaluate/perplexity.h"
+#include "core/engine/infer/cached_forward.h"
 #include "core/engine/model/forward.h"
 #include "core/spec/base/error.h"
 #include "core/spec/data/token_file.h"
@@ -133,6 +134,51 @@ TEST(Perplexity, ShorterAttentionGroupsChangeTheResult)
     EXPECT_GT(narrow, 1.02 * wide);
 }
 
+/// Token by token, as a conversation meets its cache.
+double perplexityOfDecoding(const LoadedModel& model, const std::vector<TokenId>& tokens,
+                            KvFormat format)
+{
+    CachedForward forward(model.decoder(), 0, format);
+    at::Tensor logits = forward.prefill(std::span(tokens).first(1), std::ssize(tokens));
+    double sum = 0.0;
+    for (std::size_t i = 1; i < tokens.size(); ++i) {
+        sum -= at::log_softmax(logits, 0)[tokens[i]].item<double>();
+        logits = forward.decode(tokens[i]);
+    }
+    return std::exp(sum / static_cast<double>(tokens.size() - 1));
+}
+
+TEST(Perplexity, ThroughACacheIsThatOfDecoding)
+{
+    const LoadedModel model = loadTiny(ComputePrecision::Fp32);
+    std::vector<TokenId> tokens = heldOutTokens();
+    tokens.resize(400);
+    PerplexityOptions options = sliding(400, 400);
+    const double exact = evaluatePerplexity(model, tokens, options, {}).perplexity;
+    for (const KvFormat format : {KvFormat::BFloat16, KvFormat::Int8, KvFormat::Int4}) {
+        options.cache = format;
+        const double through = evaluatePerplexity(model, tokens, options, {}).perplexity;
+        const double decoding = perplexityOfDecoding(model, tokens, format);
+        const double tolerance = format == KvFormat::Int4 ? 5e-3 : 1e-3;
+        EXPECT_NEAR(through / decoding, 1.0, tolerance) << enumName(format);
+        EXPECT_NE(through, exact) << enumName(format);
+        EXPECT_NEAR(through / exact, 1.0, 2.0 * tolerance) << enumName(format);
+    }
+}
+
+TEST(Perplexity, ThroughACacheWindowsAreScoredAsWithout)
+{
+    const LoadedModel model = loadTiny(ComputePrecision::Fp32);
+    const std::vector<TokenId> tokens = heldOutTokens();
+    PerplexityOptions options = sliding(96, 40);
+    const PerplexityResult exact = evaluatePerplexity(model, tokens, options, {});
+    options.cache = KvFormat::Int4; // windows of less than 128 tokens are kept in full
+    const PerplexityResult through = evaluatePerplexity(model, tokens, options, {});
+    EXPECT_EQ(through.tokens, exact.tokens);
+    EXPECT_EQ(through.windows, exact.windows);
+    EXPECT_NEAR(through.perplexity / exact.perplexity, 1.0, 1e-5);
+}
+
 TEST(Perplexity, TellsProgressAndCanBeCancelled)
 {
     const LoadedModel model = loadTiny(ComputePrecision::Fp32);
@@ -173,6 +219,9 @@ TEST(Perplexity, RefusesTextsAndSettingsThatGiveNothing)
     grouped.attention = AttentionKind::S2;
     grouped.group = 0;
     EXPECT_THROW(measure(tokens, grouped), ConfigError);
+    grouped.group = 16;
+    grouped.cache = KvFormat::Int4;
+    EXPECT_THROW(measure(tokens, grouped), ConfigError) << "a cache is read with full attention";
 }
 
 } // namespace

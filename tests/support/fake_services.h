@@ -62,13 +62,17 @@ private:
 class FakeChat : public ChatService {
 public:
     /// load() adds what the folder's chat template is.
-    ChatModelLoaded model{"", 512, 300'000, true, "", ""};
+    ChatModelLoaded model{
+        "", 512, 300'000, true, "", "", {{{0, 8192}, {0, 4096}, {0, 2304}, {1048576, 1280}}}};
     std::vector<std::string> answer = {" 48", "17", "2", "."};
     std::optional<ChatFailed> loadFailure;
+    /// What was wished for, in order.
+    std::vector<KvFormat> cacheFormats;
     /// Everything that was asked, as it arrived.
     std::vector<ChatRequest> requests;
 
     void load(const std::filesystem::path& modelFolder) override;
+    void keepCacheIn(KvFormat format) override { cacheFormats.push_back(format); }
     void ask(const ChatRequest& request) override;
     void cancel() override;
     void unload() override { m_waiting.clear(); }

@@ -118,6 +118,9 @@ void planModelWalk(Walk& walk, ui::MainWindow& window, test::FakeServices& fakes
     walk.click("chatSend");
     walk.then([] {});
     walk.picture(QStringLiteral("8-chat-answered"));
+    walk.then(
+        [&window] { window.findChild<ui::ChatPage*>()->session().keepCacheIn(KvFormat::Int4); });
+    walk.picture(QStringLiteral("8-chat-cache"));
 }
 
 void planWalk(Walk& walk, ui::MainWindow& window, test::FakeServices& fakes)

@@ -143,6 +143,15 @@ void ChatSession::setSampling(const SamplingOptions& sampling)
     Q_EMIT budgetChanged();
 }
 
+void ChatSession::keepCacheIn(KvFormat format)
+{
+    if (format != m_cacheFormat) {
+        m_cacheFormat = format;
+        m_service.keepCacheIn(format);
+        Q_EMIT cacheFormatChanged(format);
+    }
+}
+
 Conversation ChatSession::conversationFor(const std::string& question) const
 {
     Conversation conversation;

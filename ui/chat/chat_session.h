@@ -44,6 +44,8 @@ public:
     /// What a chat model shall be like; a base model is not told.
     void setSystem(const QString& system);
     void setSampling(const SamplingOptions& sampling);
+    /// From the next question on.
+    void keepCacheIn(KvFormat format);
     /// Asks the present question, unless the exact count says that it does not fit.
     void ask();
     void stop();
@@ -62,6 +64,7 @@ public:
     std::optional<std::int64_t> documentTokens(int index) const;
     const std::vector<Turn>& turns() const { return m_turns; }
     const SamplingOptions& sampling() const { return m_sampling; }
+    KvFormat cacheFormat() const { return m_cacheFormat; }
     const TokenBudget& budget() const { return m_budget; }
     const ChatPrefill& prefill() const { return m_prefill; }
     /// What was counted last, as text: what would be sent, or of a long prompt its ends.
@@ -84,6 +87,7 @@ Q_SIGNALS:
     /// The typed question has gone to the model.
     void asked();
     void samplingChanged();
+    void cacheFormatChanged(KvFormat format);
     void failed(const QString& what, const QString& why, const QString& hint);
 
 private:
@@ -109,6 +113,7 @@ private:
     std::string m_question; ///< as typed so far
     std::string m_asking;   ///< being counted or answered
     SamplingOptions m_sampling;
+    KvFormat m_cacheFormat = KvFormat::Model;
     TokenBudget m_budget;
     std::string m_preview;
     QString m_countProblem; ///< told last, not to be told at every key

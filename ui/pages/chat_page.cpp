@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/pages/chat_page.h"
 
+#include "ui/chat/cache_choice.h"
 #include "ui/chat/document_panel.h"
 #include "ui/chat/question_panel.h"
 #include "ui/chat/sampling_panel.h"
@@ -77,6 +78,7 @@ QWidget* ChatPage::makeSide()
     modelLayout->addWidget(m_folder);
     modelLayout->addWidget(m_model);
     modelLayout->addWidget(m_load, 0, Qt::AlignLeft);
+    modelLayout->addWidget(new CacheChoice(m_session, model));
     auto* layout = new QVBoxLayout(side);
     layout->setContentsMargins(0, 0, 8, 0);
     layout->addWidget(model);

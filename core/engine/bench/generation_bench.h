@@ -2,9 +2,9 @@
 #pragma once
 
 #include "core/engine/bench/machine_peak.h"
-#include "core/engine/infer/kv_format.h"
 #include "core/spec/base/progress.h"
 #include "core/spec/config/model_config.h"
+#include "core/spec/run/kv_format.h"
 
 namespace longlora {
 

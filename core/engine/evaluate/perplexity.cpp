@@ -7,6 +7,7 @@
 #include "core/spec/base/error.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
 #include <fmt/format.h>
@@ -50,6 +51,10 @@ void checkOptions(const PerplexityOptions& options, std::int64_t tokens)
         throw ConfigError(fmt::format("An S2 group of {} tokens is not possible.", *options.group),
                           "Use at least 1, or leave it out for a quarter of the context.");
     }
+    if (options.cache != KvFormat::Model && options.attention != AttentionKind::Full) {
+        throw ConfigError("A cache of keys and values is read with full attention, not with S2.",
+                          "Leave out --kv, or use --attention full.");
+    }
     const bool paper = options.rule == PerplexityRule::Paper;
     const std::int64_t needed = paper ? options.context : 2;
     if (tokens < needed) {
@@ -85,8 +90,29 @@ std::vector<Window> planWindows(const PerplexityOptions& options, std::int64_t t
     return windows;
 }
 
+/// How windows are read.
+struct Reading {
+    AttentionSpec attention;
+    KvFormat cache = KvFormat::Model;
+
+    /// Shapes: ids [windows, seq] int64 -> last hidden states [windows, seq, hidden].
+    at::Tensor hidden(const DecoderModel& model, const at::Tensor& ids) const
+    {
+        if (cache == KvFormat::Model) {
+            return forwardHidden(model, ids.to(model.device()), attention);
+        }
+        CachedForward forward(model, kKvBlockTokens, cache);
+        std::vector<at::Tensor> read;
+        for (std::int64_t window = 0; window < ids.size(0); ++window) {
+            const std::int64_t* const first = ids[window].const_data_ptr<std::int64_t>();
+            read.push_back(forward.readWhole(std::vector<TokenId>(first, first + ids.size(1))));
+        }
+        return at::cat(read);
+    }
+};
+
 /// Losses of the scored tokens of windows of one shape. Shapes: -> [windows, scored] fp64 on CPU.
-at::Tensor windowLosses(const DecoderModel& model, const AttentionSpec& attention,
+at::Tensor windowLosses(const DecoderModel& model, const Reading& reading,
                         const std::vector<TokenId>& tokens, std::span<const Window> windows)
 {
     const Window& shape = windows.front();
@@ -97,11 +123,10 @@ at::Tensor windowLosses(const DecoderModel& model, const AttentionSpec& attentio
         std::copy_n(tokens.begin() + window.begin, window.length, row);
         row += window.length;
     }
-    ids = ids.to(model.device());
-    const at::Tensor hidden = forwardHidden(model, ids, attention);
+    const at::Tensor hidden = reading.hidden(model, ids);
     // The position before a token predicts it; what is not scored never meets the head.
     const at::Tensor predicting = hidden.narrow(1, shape.firstScored - 1, shape.scored());
-    const at::Tensor targets = ids.narrow(1, shape.firstScored, shape.scored());
+    const at::Tensor targets = ids.narrow(1, shape.firstScored, shape.scored()).to(model.device());
     return tokenLosses(model, predicting.reshape({-1, hidden.size(2)}), targets.reshape({-1}))
         .view({count, shape.scored()})
         .to(at::kCPU, at::kDouble);
@@ -119,9 +144,10 @@ PerplexityResult evaluatePerplexity(const LoadedModel& model, const std::vector<
     requireInVocabulary(tokens, decoder);
     const std::vector<Window> windows = planWindows(options, std::ssize(tokens));
     const std::int64_t quarter = std::max<std::int64_t>(options.context / 4, 1);
-    const AttentionSpec attention{.kind = options.attention,
-                                  .group = options.group.value_or(quarter),
-                                  .edge = GroupEdge::Clipped};
+    const Reading reading{{.kind = options.attention,
+                           .group = options.group.value_or(quarter),
+                           .edge = GroupEdge::Clipped},
+                          options.cache};
     const std::int64_t batchTokens = decoder.device().is_cpu() ? kBatchTokensCpu : kBatchTokensGpu;
     const std::size_t batch =
         static_cast<std::size_t>(std::max<std::int64_t>(batchTokens / options.context, 1));
@@ -136,7 +162,7 @@ PerplexityResult evaluatePerplexity(const LoadedModel& model, const std::vector<
             ++end;
         }
         const at::Tensor sums =
-            windowLosses(decoder, attention, tokens, {&windows[done], end - done}).sum(1);
+            windowLosses(decoder, reading, tokens, {&windows[done], end - done}).sum(1);
         for (std::size_t i = done; i < end; ++i) {
             const double sum = sums.const_data_ptr<double>()[i - done];
             lossSum += sum;

@@ -3,6 +3,7 @@
 
 #include "core/spec/base/progress.h"
 #include "core/spec/config/run_config.h"
+#include "core/spec/run/kv_format.h"
 #include "core/spec/text/tokenizer.h"
 
 #include <cstdint>
@@ -22,6 +23,9 @@ struct PerplexityOptions {
     AttentionKind attention = AttentionKind::Full;
     std::optional<std::int64_t> group; ///< S2: empty means context / 4
     std::int64_t maxWindows = 0;       ///< 0: all
+    /// Other than Model: what a conversation whose cache is kept so would cost. A window is read in
+    /// blocks of 64 tokens, each seeing those before it as they are kept; full attention only.
+    KvFormat cache = KvFormat::Model;
 };
 
 struct PerplexityResult {
@@ -34,7 +38,8 @@ struct PerplexityResult {
 /// Sliding: windows at 0, stride, 2 stride, ... until one reaches the end; a window scores only
 /// what no earlier one scored, never its first token. Paper: every full window, all its tokens,
 /// mean of the window means (LongLoRA's rule). Each window starts at position 0; no BOS is added.
-/// Throws: DataError if there are fewer than two tokens (Paper: fewer than one window); Cancelled.
+/// Throws: ConfigError for options that cannot be; DataError if there are fewer than two tokens
+/// (Paper: fewer than one window); Cancelled.
 PerplexityResult evaluatePerplexity(const LoadedModel& model, const std::vector<TokenId>& tokens,
                                     const PerplexityOptions& options,
                                     const ProgressCallback& progress);

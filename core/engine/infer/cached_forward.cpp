@@ -8,6 +8,7 @@
 #include "kernels/decode_attention.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/lerp.h>
 #include <ATen/ops/sigmoid.h>
@@ -16,6 +17,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <vector>
 
 // Shape suffixes: S new tokens, P tokens in the cache, H heads, K kv heads, R = H / K heads that
 // share a kv head, D head_dim. The batch is always 1.
@@ -57,6 +59,8 @@ at::Tensor combine(const AttentionPart& past, const AttentionPart& own)
 kernels::CacheFormat cacheFormat(at::ScalarType dtype)
 {
     switch (dtype) {
+    case at::kByte:
+        return kernels::CacheFormat::Int4;
     case at::kChar:
         return kernels::CacheFormat::Int8;
     case at::kBFloat16:
@@ -69,7 +73,7 @@ kernels::CacheFormat cacheFormat(at::ScalarType dtype)
 }
 
 /// From token `first` on.
-kernels::CachedVectors cachedVectors(const KvCache::Stored& stored, std::int64_t first)
+kernels::CachedVectors cachedVectors(const StoredVectors& stored, std::int64_t first)
 {
     const at::Tensor numbers = stored.numbers.narrow(2, first, 1);
     return {numbers.const_data_ptr(), cacheFormat(numbers.scalar_type()), stored.numbers.size(2),
@@ -161,27 +165,38 @@ at::Tensor CachedForward::decode(TokenId id)
     return logitsOfLast(readChunk({&id, 1}));
 }
 
+at::Tensor CachedForward::readWhole(std::span<const TokenId> text)
+{
+    const at::NoGradGuard noGrad;
+    m_cache.truncate(0);
+    m_cache.reserve(std::ssize(text));
+    prepareRotary(std::ssize(text));
+    std::vector<at::Tensor> hidden;
+    while (m_cache.length() < std::ssize(text)) {
+        const auto done = static_cast<std::size_t>(m_cache.length());
+        const std::size_t count =
+            std::min(static_cast<std::size_t>(m_chunkTokens), text.size() - done);
+        hidden.push_back(readChunk(text.subspan(done, count)));
+    }
+    return at::cat(hidden, 1);
+}
+
 at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
 {
     const std::int64_t past = m_cache.length();
     const auto count = static_cast<std::int64_t>(ids.size());
     const RotaryTable rotary{m_rotary.cos.narrow(0, past, count),
                              m_rotary.sin.narrow(0, past, count)};
-    const std::int64_t window = m_model.config.slidingWindow;
     std::size_t layer = 0;
     const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-        m_cache.write(layer, k, v);
         if (count == 1 && past > 0) {
+            m_cache.write(layer, k, v);
             return attendOne(layer, q);
         }
-        if (window > 0 && past + count > window) {
-            return attendInWindow(layer, q, window);
-        }
-        if (past == 0) {
-            return attendDense(q, k, v, {}).out;
-        }
-        return combine(attendAll(q, m_cache.keys(layer, 0, past), m_cache.values(layer, 0, past)),
-                       attendDense(q, k, v, {}));
+        // Before they are written: the newest of the past may leave the recent for them.
+        at::Tensor out = attendChunk(layer, q, k, v);
+        m_cache.write(layer, k, v);
+        return out;
     };
     at::Tensor hidden = embed(m_model, idTensor(ids, m_model.device()));
     for (layer = 0; layer < m_model.layers.size(); ++layer) {
@@ -200,25 +215,46 @@ at::Tensor CachedForward::attendOne(std::size_t layer, const at::Tensor& q) cons
     }
     const at::Tensor heads = q.reshape({q.size(2), q.size(3)});
     const at::Tensor out = at::empty_like(heads);
-    kernels::decodeAttention({.q = kernelView(heads),
-                              .keys = cachedVectors(m_cache.storedKeys(layer), first),
-                              .values = cachedVectors(m_cache.storedValues(layer), first),
-                              .tokens = end - first,
-                              .kvHeads = m_model.config.kvHeadCount,
-                              .out = kernelView(out),
-                              .stream = kernelStream(heads)});
+    const KvCache::Kept& keys = m_cache.keptKeys(layer);
+    const KvCache::Kept& values = m_cache.keptValues(layer);
+    const std::int64_t border = m_cache.firstRecent(layer);
+    const std::int64_t storedEnd = std::clamp(border, first, end);
+    kernels::DecodeAttention decode{.q = kernelView(heads),
+                                    .keys = cachedVectors(keys.stored, first),
+                                    .values = cachedVectors(values.stored, first),
+                                    .tokens = storedEnd - first,
+                                    .kvHeads = m_model.config.kvHeadCount,
+                                    .out = kernelView(out),
+                                    .stream = kernelStream(heads)};
+    if (storedEnd < end) {
+        decode.recentKeys = cachedVectors({keys.recent, {}}, storedEnd - border);
+        decode.recentValues = cachedVectors({values.recent, {}}, storedEnd - border);
+        decode.recentTokens = end - storedEnd;
+    }
+    kernels::decodeAttention(decode);
     return out.view(q.sizes());
 }
 
-at::Tensor CachedForward::attendInWindow(std::size_t layer, const at::Tensor& q,
-                                         std::int64_t window) const
+at::Tensor CachedForward::attendChunk(std::size_t layer, const at::Tensor& q, const at::Tensor& k,
+                                      const at::Tensor& v) const
 {
-    const std::int64_t total = m_cache.length() + q.size(1);
-    // What the first of the new tokens sees, and all after it.
-    const std::int64_t first = std::max<std::int64_t>(0, m_cache.length() + 1 - window);
-    return attendDense(q, m_cache.keys(layer, first, total), m_cache.values(layer, first, total),
-                       {total - first - q.size(1), window})
-        .out;
+    const std::int64_t past = m_cache.length(), window = m_model.config.slidingWindow;
+    if (window > 0 && past + q.size(1) > window) {
+        // What the first of the new tokens sees, and all after it.
+        const std::int64_t first = std::max<std::int64_t>(0, past + 1 - window);
+        if (first >= past) {
+            return attendDense(q, k, v, {0, window}).out;
+        }
+        return attendDense(q, at::cat({m_cache.keys(layer, first, past), k}, 1),
+                           at::cat({m_cache.values(layer, first, past), v}, 1),
+                           {past - first, window})
+            .out;
+    }
+    if (past == 0) {
+        return attendDense(q, k, v, {}).out;
+    }
+    return combine(attendAll(q, m_cache.keys(layer, 0, past), m_cache.values(layer, 0, past)),
+                   attendDense(q, k, v, {}));
 }
 
 at::Tensor CachedForward::logitsOfLast(const at::Tensor& hidden) const

@@ -34,6 +34,10 @@ public:
     /// Tokens of the last prompt that were in the cache already.
     std::int64_t reusedTokens() const noexcept { return m_reusedTokens; }
 
+    /// Reads `text` afresh, chunk by chunk, every chunk as it is and what stands before it from the
+    /// cache. Shapes: -> last hidden states before the final norm [1, text, hidden].
+    at::Tensor readWhole(std::span<const TokenId> text);
+
     /// Reads one more token. Shapes: -> logits of the token after it, as prefill().
     at::Tensor decode(TokenId id);
 
@@ -42,10 +46,11 @@ public:
 private:
     void prepareRotary(std::int64_t totalTokens);
     at::Tensor readChunk(std::span<const TokenId> ids);
-    /// New tokens over those cached (already written), the only one over all it sees.
+    /// A new token over those cached, itself already among them.
     at::Tensor attendOne(std::size_t layer, const at::Tensor& q) const;
-    /// New tokens over those cached (already written) where the model's sliding window cuts some.
-    at::Tensor attendInWindow(std::size_t layer, const at::Tensor& q, std::int64_t window) const;
+    /// New tokens over those cached before them, and each other.
+    at::Tensor attendChunk(std::size_t layer, const at::Tensor& q, const at::Tensor& k,
+                           const at::Tensor& v) const;
     at::Tensor logitsOfLast(const at::Tensor& hidden) const;
 
     const DecoderModel& m_model;

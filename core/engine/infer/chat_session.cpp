@@ -3,6 +3,7 @@
 
 #include "core/engine/checkpoint/loaded_model.h"
 #include "core/engine/infer/generator.h"
+#include "core/engine/infer/kv_cache.h"
 #include "core/spec/base/error.h"
 #include "core/spec/text/prompt_format.h"
 
@@ -26,7 +27,10 @@ struct LoadCommand {
     std::filesystem::path folder;
 };
 struct UnloadCommand {};
-using Command = std::variant<LoadCommand, ChatRequest, UnloadCommand>;
+struct CacheCommand {
+    KvFormat format;
+};
+using Command = std::variant<LoadCommand, ChatRequest, UnloadCommand, CacheCommand>;
 
 /// What is being thrown, in the user's words. Called inside a catch block.
 ChatFailed describeFailure()
@@ -53,6 +57,15 @@ ChatFailed describeFailure()
     }
 }
 
+std::array<KvMemory, kKvFormats> cacheMemory(const DecoderModel& model)
+{
+    std::array<KvMemory, kKvFormats> memory;
+    for (std::size_t i = 0; i < kKvFormats; ++i) {
+        memory[i] = KvCache(model, static_cast<KvFormat>(i)).memory();
+    }
+    return memory;
+}
+
 /// The thread's side and the window's side share the queue of commands and the list of events, and
 /// nothing else. Commands are numbered; those up to a mark are given up, whether they still wait or
 /// are being carried out: answers by cancel(), answers and loading by whatever replaces the model.
@@ -73,6 +86,7 @@ public:
         giveUpAll();
         enqueue(LoadCommand{modelFolder});
     }
+    void keepCacheIn(KvFormat format) override { enqueue(CacheCommand{format}); }
     void ask(const ChatRequest& request) override { enqueue(request); }
     void unload() override
     {
@@ -145,6 +159,8 @@ private:
             } else if (const auto* load = std::get_if<LoadCommand>(&next.command)) {
                 release();
                 loadModel(load->folder, next.number);
+            } else if (const auto* cache = std::get_if<CacheCommand>(&next.command)) {
+                keepIn(cache->format);
             } else {
                 release();
             }
@@ -161,6 +177,15 @@ private:
         m_model.reset();
     }
 
+    void keepIn(KvFormat format)
+    {
+        if (m_model && format != m_cache) {
+            m_generator.reset(); // two caches may be more than there is room for
+            m_generator.emplace(*m_model, format);
+        }
+        m_cache = format;
+    }
+
     void loadModel(const std::filesystem::path& folder, std::uint64_t number)
     {
         const auto isGivenUp = [&] { return number <= m_loadsGivenUp; };
@@ -174,14 +199,15 @@ private:
         model.tokenizer(); // a model that cannot read is no use here, and says so now
         m_format = PromptFormat::readOrPlain(folder);
         m_model.emplace(std::move(model));
-        m_generator.emplace(*m_model);
+        m_generator.emplace(*m_model, m_cache);
         const ModelConfig& config = m_model->config();
         post(ChatModelLoaded{.folder = folder.string(),
                              .contextLength = config.contextLength(),
                              .parameters = config.parameterCount(),
                              .isBaseModel = m_format.isPlain() && m_format.problem().empty(),
                              .templateStyle = m_format.style(),
-                             .templateProblem = m_format.problem()});
+                             .templateProblem = m_format.problem(),
+                             .cacheMemory = cacheMemory(m_model->decoder())});
     }
 
     void answer(const ChatRequest& request, std::uint64_t number)
@@ -224,6 +250,7 @@ private:
     std::optional<LoadedModel> m_model;
     std::optional<Generator> m_generator;
     PromptFormat m_format;
+    KvFormat m_cache = KvFormat::Model;
 
     std::mutex m_mutex;
     std::condition_variable_any m_wake;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/engine/infer/kv_format.h"
 #include "core/spec/base/progress.h"
+#include "core/spec/run/kv_format.h"
 #include "core/spec/run/services.h"
 #include "core/spec/text/prompt_format.h"
 #include "core/spec/text/tokenizer.h"

@@ -6,10 +6,12 @@
 #include "core/spec/events/event_sink.h"
 #include "core/spec/plan/memory_planner.h"
 #include "core/spec/run/conversion_service.h"
+#include "core/spec/run/kv_format.h"
 #include "core/spec/run/merge_service.h"
 #include "core/spec/run/run_control.h"
 #include "core/spec/text/conversation.h"
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -49,6 +51,7 @@ struct ChatModelLoaded {
     bool isBaseModel = true;     ///< no chat template: plain completion
     std::string templateStyle;   ///< what PromptFormat::style() says; empty: plain completion
     std::string templateProblem; ///< why there is plain completion though there is a template
+    std::array<KvMemory, kKvFormats> cacheMemory{}; ///< of a conversation in each KvFormat
 };
 struct ChatPrefill {
     std::int64_t done = 0; ///< tokens
@@ -82,6 +85,9 @@ class ChatService {
 public:
     virtual ~ChatService() = default;
     virtual void load(const std::filesystem::path& modelFolder) = 0;
+    /// How the keys and values of conversations are kept from the next question on, by this model
+    /// and those loaded after it. What was read is read again if that changes.
+    virtual void keepCacheIn(KvFormat format) = 0;
     /// Answers with ChatPrefill..., ChatText..., then ChatAnswered or ChatFailed. The cache of the
     /// common beginning with the previous prompt is kept.
     virtual void ask(const ChatRequest& request) = 0;
