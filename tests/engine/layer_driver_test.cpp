@@ -125,6 +125,12 @@ const LayerMemory kTiledMlp{{RecomputeLevel::Mlp}, 17};
 const LayerMemory kTiledNone{{RecomputeLevel::None}, 20};
 const LayerMemory kOffloaded{{RecomputeLevel::Full}, 16, true};
 const LayerMemory kOffloadedMixed{{RecomputeLevel::Mlp, RecomputeLevel::Output}, 0, true};
+/// Groups of 16: tiles of two and of one, and some that cut a group in pieces.
+LayerMemory groupTiles(std::int64_t tokens, std::int64_t mlpTile = 0, bool offloaded = false)
+{
+    return {{RecomputeLevel::Full}, mlpTile, offloaded, tokens};
+}
+const LayerMemory kGroupTilesMixed{{RecomputeLevel::Full, RecomputeLevel::Mlp}, 7, true, 16};
 const LayerMemory kMixed{{RecomputeLevel::Qkv, RecomputeLevel::Output, RecomputeLevel::None}, 1};
 
 INSTANTIATE_TEST_SUITE_P(
@@ -146,7 +152,36 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"qwen3", TrainingMethod::Lora, kS2, kPacked, kTiledMlp},
                     Case{"gpt-neox", TrainingMethod::Full, kS2, kPacked, kTiled},
                     Case{"gpt-neox", TrainingMethod::Full, {}, {}, kTiledNone},
-                    Case{"gpt-neox", TrainingMethod::Lora, kCircular, {}, kMixed}));
+                    Case{"gpt-neox", TrainingMethod::Lora, kCircular, {}, kMixed},
+                    Case{"llama-mha", TrainingMethod::Full, kS2, {}, groupTiles(32)},
+                    Case{"llama-mha", TrainingMethod::Lora, kS2, kPacked, groupTiles(16)},
+                    Case{"llama-gqa-llama3", TrainingMethod::Lora, kS2, kPacked, groupTiles(32, 5)},
+                    Case{"mistral-gqa", TrainingMethod::Full, kS2, {}, groupTiles(16, 0, true)},
+                    Case{"qwen2", TrainingMethod::Lora, kS2, kPacked, groupTiles(21)},
+                    Case{"qwen3", TrainingMethod::Full, kS2, kPacked, groupTiles(16, 24)},
+                    Case{"qwen3", TrainingMethod::Lora, kS2, {}, kGroupTilesMixed},
+                    Case{"gpt-neox", TrainingMethod::Full, kS2, kPacked, groupTiles(32)},
+                    Case{"gpt-neox", TrainingMethod::Lora, kS2, {}, groupTiles(19, 8)},
+                    Case{"llama-mha", TrainingMethod::Lora, kCircular, {}, groupTiles(24)},
+                    Case{"qwen2", TrainingMethod::Lora, {}, {}, groupTiles(16)}));
+
+/// Each tile with what it sees before it, against the whole layout's segments.
+TEST(LayoutTiles, SeeWhatTheWholeRowSees)
+{
+    const std::int64_t heads = 4, length = 53;
+    for (const DocumentStarts& documents : {DocumentStarts{}, kPacked}) {
+        const AttentionLayout whole = attentionLayout(kS2, heads, 2, length, documents);
+        EXPECT_TRUE(canTile(whole, 32));
+        EXPECT_TRUE(canTile(whole, 16));
+        EXPECT_FALSE(canTile(whole, 53)) << "one tile is none";
+        EXPECT_FALSE(canTile(whole, 0));
+        const LayoutTile tile = layoutTile(whole, 0, 32, 48);
+        EXPECT_EQ(tile.halo, documents.empty() ? 8 : 2) << "half a group, or from its document on";
+        EXPECT_EQ(tile.layout.length, tile.halo + 16);
+    }
+    EXPECT_FALSE(canTile(attentionLayout(kCircular, heads, 2, length), 24)) << "it is rolled";
+    EXPECT_FALSE(canTile(attentionLayout({}, heads, 2, length), 16)) << "it sees everything";
+}
 
 /// Every level with and without tiles, for one family of each residual and MLP.
 class LayerDriverMemory

@@ -3,6 +3,7 @@
 #include "core/engine/attention/cpu_flash_attention.h"
 #include "core/engine/model/random_model.h"
 #include "core/engine/train/layer/layer_pass.h"
+#include "core/engine/train/layer/tiled_layer_pass.h"
 #include "core/engine/train/trainable_set.h"
 #include "core/spec/plan/layer_memory.h"
 #include "tests/support/golden_model.h"
@@ -106,10 +107,47 @@ TEST_P(LayerMemoryUse, IsWhatThePlannerSays)
         layerPassBackward(pass, kept, output);
         const double planned =
             keptPlanned +
-            workedOn(config, run, {level, tile, kTokens, attentionNumbers(config, run)}) * 4.0;
+            workedOn(config, run, {level, tile, kTokens, 0.0, attentionNumbers(config, run)}) * 4.0;
         EXPECT_NEAR(live.peak() / planned, 1.0, 0.1) << static_cast<int>(kind);
     }
 }
+
+class TiledLayerMemoryUse : public testing::TestWithParam<std::string> {};
+
+TEST_P(TiledLayerMemoryUse, IsWhatThePlannerSays)
+{
+    const c10::NoGradGuard noGradients;
+    DecoderModel model = randomModel(shapeOf(GetParam()), 3, {at::kCPU, at::kFloat});
+    const ModelConfig& config = model.config;
+    RunConfig run;
+    run.attention.group = 256;
+    run.lora.targets = loraTargets(config, true);
+    TrainableSet trainables(model, run);
+    const auto layout = attentionLayout({AttentionKind::S2, 256}, config.headCount, 1, kTokens);
+    const auto rotary =
+        rotaryTable(config.rope, config.rotaryDim(), 0, kTokens, kTokens, at::kCPU, at::kFloat);
+    const LayerPass pass{
+        model.layers[0], trainables.gradients().layers[0], config, rotary, layout, 128};
+    constexpr std::int64_t kTile = 1024;
+    const double whole = workedOn(
+        config, run, {RecomputeLevel::Full, 128, kTokens, 0.0, attentionNumbers(config, run)});
+    const double tiled = workedOn(
+        config, run,
+        {RecomputeLevel::Full, 128, kTokens, kTile + 128.0, attentionNumbers(config, run)});
+    EXPECT_LT(tiled, 0.55 * whole);
+
+    LiveBytes live;
+    LayerActivations kept;
+    at::Tensor output =
+        tiledLayerForward(pass, kTile, at::randn({kTokens, config.hiddenSize}), kept);
+    live.forgetPeak();
+    tiledLayerBackward(pass, kTile, kept, output);
+    const double planned = (keptPerToken(config, RecomputeLevel::Full) * kTokens + tiled) * 4.0;
+    EXPECT_NEAR(live.peak() / planned, 1.0, 0.1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, TiledLayerMemoryUse,
+                         testing::Values("llama-mha", "mistral-gqa", "qwen2", "qwen3", "gpt-neox"));
 
 INSTANTIATE_TEST_SUITE_P(
     Families, LayerMemoryUse,

@@ -11,6 +11,7 @@
 namespace longlora {
 namespace {
 
+using test::bytesOf;
 using test::llama2;
 using test::llama2Large;
 using test::runAt;
@@ -24,16 +25,6 @@ RunConfig bf16At(std::int64_t length, std::int64_t ranks = 1, std::int64_t shari
     config.devices.ranks = ranks;
     config.devices.sequenceParallel = sharing;
     return config;
-}
-
-double bytesOf(const MemoryPlan& plan, const std::string& name)
-{
-    for (const PlannedItem& item : plan.items) {
-        if (item.name == name) {
-            return item.bytes;
-        }
-    }
-    return 0.0;
 }
 
 TEST(DeviceTable, EveryDeviceHasFiguresAndTheirSource)

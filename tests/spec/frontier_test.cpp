@@ -83,7 +83,7 @@ TEST(PlanFrontier, MoreDevicesNeverFitLess)
 
 TEST(PlanFrontier, RowsAreSharedOnlyWhereThatIsNeededAndPossible)
 {
-    const DeviceProfile device = parseDevices("A100-80").device;
+    const DeviceProfile device = parseDevices("A100-40").device;
     RunConfig config = autoAt(4096);
     config.batch.accumulation = 64;
     const Frontier frontier = planFrontier(llama2(), config, device);

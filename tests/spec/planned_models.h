@@ -3,8 +3,10 @@
 
 #include "core/spec/config/model_config.h"
 #include "core/spec/config/run_config.h"
+#include "core/spec/plan/memory_planner.h"
 
 #include <cstdint>
+#include <string>
 
 namespace longlora::test {
 
@@ -79,6 +81,32 @@ inline ModelConfig pythia()
     model.parallelResidual = true;
     model.rotaryFraction = 0.25;
     return model;
+}
+
+/// A processor with so much memory; 0: unknown.
+inline DeviceProfile deviceWith(double bytes)
+{
+    DeviceProfile device;
+    device.memoryBytes = bytes;
+    return device;
+}
+
+inline DeviceProfile gpuWith(double bytes)
+{
+    DeviceProfile device = deviceWith(bytes);
+    device.kind = DeviceKind::Cuda;
+    return device;
+}
+
+/// Of the plan's item; 0: it has none of that name.
+inline double bytesOf(const MemoryPlan& plan, const std::string& name)
+{
+    for (const PlannedItem& item : plan.items) {
+        if (item.name == name) {
+            return item.bytes;
+        }
+    }
+    return 0.0;
 }
 
 } // namespace longlora::test

@@ -74,6 +74,9 @@ private Q_SLOTS:
         QVERIFY(!f.find("configureAlternatives")->isVisible());
         QVERIFY(!f.find("configureHost")->isVisibleTo(f.window.get()));
         planFor(f, "NVIDIA RTX A6000 48GB");
+        QVERIFY2(draftOf(f).plan()->fits, "its layers work in tiles");
+        QVERIFY(!f.find("configureHost")->isVisibleTo(f.window.get()));
+        f.find<QSpinBox>("context.length")->setValue(150000);
         QVERIFY2(draftOf(f).plan()->fits, "with the layers' inputs in the machine's memory");
         QVERIFY(f.find("configureHost")->isVisibleTo(f.window.get()));
         planFor(f, "NVIDIA GeForce RTX 4090 24GB");
@@ -85,10 +88,10 @@ private Q_SLOTS:
         }
         f.find<QPushButton>("configureAlternative0")->click();
         QVERIFY(draftOf(f).plan()->fits);
-        QVERIFY(draftOf(f).config().context.length < 100000);
+        QVERIFY(draftOf(f).config().context.length < 150000);
         QVERIFY(!f.find("configureAlternatives")->isVisible());
         draftOf(f).undo();
-        QCOMPARE(draftOf(f).config().context.length, 100000);
+        QCOMPARE(draftOf(f).config().context.length, 150000);
     }
 
     void anotherDeviceCanBeTheAlternative()

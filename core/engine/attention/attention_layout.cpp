@@ -68,7 +68,78 @@ std::vector<SegmentRun> segmentRuns(const std::vector<Segment>& segments, std::i
     return runs;
 }
 
+/// Calls visit(segment) for every segment of `row` that a tile [begin, end) has a part of.
+template <class Visit>
+void forEachSegment(const HeadLayout& half, std::int64_t row, std::int64_t begin, std::int64_t end,
+                    const Visit& visit)
+{
+    for (const SegmentRun& run : half.runs) {
+        if (run.row >= 0 && run.row != row) {
+            continue;
+        }
+        const std::int64_t skipped =
+            std::clamp<std::int64_t>((begin - run.begin) / run.length, 0, run.count);
+        for (std::int64_t i = skipped; i < run.count; ++i) {
+            const Segment segment{run.begin + i * run.length, run.begin + (i + 1) * run.length};
+            if (segment.begin >= end) {
+                break;
+            }
+            if (segment.end > begin) {
+                visit(segment);
+            }
+        }
+    }
+}
+
+/// Tokens before `begin` that a token from there on sees.
+std::int64_t haloTokens(const AttentionLayout& whole, std::int64_t row, std::int64_t begin,
+                        std::int64_t end)
+{
+    std::int64_t first = begin;
+    for (const HeadLayout& half : whole.halves) {
+        forEachSegment(half, row, begin, end,
+                       [&](const Segment& segment) { first = std::min(first, segment.begin); });
+    }
+    return begin - first;
+}
+
 } // namespace
+
+LayoutTile layoutTile(const AttentionLayout& whole, std::int64_t row, std::int64_t begin,
+                      std::int64_t end)
+{
+    LayoutTile tile;
+    tile.halo = haloTokens(whole, row, begin, end);
+    const std::int64_t first = begin - tile.halo;
+    tile.layout = {1, end - first, {}, whole.window};
+    for (const HeadLayout& half : whole.halves) {
+        std::vector<Segment> segments;
+        forEachSegment(half, row, begin, end, [&](const Segment& segment) {
+            segments.push_back({segment.begin - first, std::min(segment.end, end) - first});
+        });
+        HeadLayout part{half.firstHead, half.endHead, half.roll, {}};
+        appendRuns(part.runs, -1, segments);
+        tile.layout.halves.push_back(std::move(part));
+    }
+    return tile;
+}
+
+bool canTile(const AttentionLayout& whole, std::int64_t tile)
+{
+    const bool isRolled = std::any_of(whole.halves.begin(), whole.halves.end(),
+                                      [](const HeadLayout& half) { return half.roll != 0; });
+    if (isRolled || tile <= 0 || tile >= whole.length) {
+        return false;
+    }
+    for (std::int64_t row = 0; row < whole.batch; ++row) {
+        for (std::int64_t begin = tile; begin < whole.length; begin += tile) {
+            if (haloTokens(whole, row, begin, std::min(begin + tile, whole.length)) > tile) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
 
 AttentionLayout attentionLayout(const AttentionSpec& spec, std::int64_t headCount,
                                 std::int64_t batch, std::int64_t length,

@@ -58,4 +58,18 @@ AttentionLayout attentionLayout(const AttentionSpec& spec, std::int64_t headCoun
                                 std::int64_t batch, std::int64_t length,
                                 const DocumentStarts& documents = {});
 
+/// Tokens of one row of a layout, apart from the others. In front of them stand those that they
+/// see: `halo` tokens whose keys count, whose queries do not.
+struct LayoutTile {
+    AttentionLayout layout; ///< one row: halo, then tile
+    std::int64_t halo = 0;
+};
+/// [begin, end) of `row`. Nothing may be rolled (GroupEdge::Circular).
+LayoutTile layoutTile(const AttentionLayout& whole, std::int64_t row, std::int64_t begin,
+                      std::int64_t end);
+
+/// Whether a row falls apart into tiles of `tile` tokens, none of which sees more than the one
+/// before it.
+bool canTile(const AttentionLayout& whole, std::int64_t tile);
+
 } // namespace longlora

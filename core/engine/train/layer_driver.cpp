@@ -5,6 +5,7 @@
 #include "core/engine/model/forward.h"
 #include "core/engine/model/quantized_linears.h"
 #include "core/engine/train/chunked_loss.h"
+#include "core/engine/train/layer/tiled_layer_pass.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Tensor.h>
@@ -55,6 +56,12 @@ LayerPass LayerDriver::passOf(std::size_t layer, const TrainingBatch& batch)
             batch.layout,   m_memory.mlpTile};
 }
 
+bool LayerDriver::worksInTiles(std::size_t layer, const TrainingBatch& batch) const
+{
+    return m_memory.recomputeOf(layer) == RecomputeLevel::Full &&
+           canTile(batch.layout, m_memory.groupTile);
+}
+
 void LayerDriver::offload(std::size_t layer, LayerActivations& kept)
 {
     if (!isOffloaded(layer)) {
@@ -85,8 +92,11 @@ at::Tensor LayerDriver::forwardBackward(const TrainingBatch& batch, double gradi
     std::vector<LayerActivations> kept(m_model.layers.size());
     at::Tensor hidden = embed(m_model, batch.ids).flatten(0, 1);
     for (std::size_t layer = 0; layer < kept.size(); ++layer) {
-        hidden = layerPassForward(passOf(layer, batch), hidden, m_memory.recomputeOf(layer),
-                                  kept[layer]);
+        hidden =
+            worksInTiles(layer, batch)
+                ? tiledLayerForward(passOf(layer, batch), m_memory.groupTile, hidden, kept[layer])
+                : layerPassForward(passOf(layer, batch), hidden, m_memory.recomputeOf(layer),
+                                   kept[layer]);
         offload(layer, kept[layer]);
     }
     ChunkedLoss loss = chunkedLossAndGradient(m_model, hidden, batch.targets.flatten(),
@@ -94,7 +104,12 @@ at::Tensor LayerDriver::forwardBackward(const TrainingBatch& batch, double gradi
     hidden.reset();
     for (std::size_t layer = kept.size(); layer-- > 0;) {
         fetch(layer, kept[layer]);
-        layerPassBackward(passOf(layer, batch), kept[layer], loss.hiddenGradient);
+        if (worksInTiles(layer, batch)) {
+            tiledLayerBackward(passOf(layer, batch), m_memory.groupTile, kept[layer],
+                               loss.hiddenGradient);
+        } else {
+            layerPassBackward(passOf(layer, batch), kept[layer], loss.hiddenGradient);
+        }
     }
     m_trainables.addEmbeddingGradient(batch.ids, loss.hiddenGradient);
     return loss.lossSum;

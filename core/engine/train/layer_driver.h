@@ -40,6 +40,7 @@ private:
     /// The layer as it computes: of one kept in 4 bits, an unpacked copy until the next call.
     const DecoderLayer& layerOf(std::size_t layer);
     LayerPass passOf(std::size_t layer, const TrainingBatch& batch);
+    bool worksInTiles(std::size_t layer, const TrainingBatch& batch) const;
     /// Whether the layer's input waits on the host; that of the last is wanted at once.
     bool isOffloaded(std::size_t layer) const
     {

@@ -89,7 +89,8 @@ double attentionScratchBytes(const ModelConfig& model, const RunConfig& config, 
 
 double workedOn(const ModelConfig& model, const RunConfig& config, const LayerWork& work)
 {
-    const auto& [level, mlpTile, tokens, attentionExtra] = work;
+    const auto& [level, mlpTile, tokens, tileTokens, attentionExtra] = work;
+    const double part = tileTokens > 0.0 ? std::min(tileTokens, tokens) : tokens;
     const Widths w(model);
     const double attentionAgain = level >= RecomputeLevel::Full  ? w.projections() + w.q
                                   : level >= RecomputeLevel::Qkv ? w.projections()
@@ -97,21 +98,22 @@ double workedOn(const ModelConfig& model, const RunConfig& config, const LayerWo
     // Rotated copies where the projections themselves must stay for the norms' gradients.
     const double rotated = model.queryKeyNorm ? w.q + w.kv : 0.0;
     const double attention =
-        w.d + attentionAgain + rotated + w.q + w.projections() - keptForMlp(model, level);
+        attentionAgain + rotated + w.q + w.projections() - keptForMlp(model, level);
 
-    const double tile = mlpTile > 0 ? std::min(static_cast<double>(mlpTile), tokens) : tokens;
+    const double tile = mlpTile > 0 ? std::min(static_cast<double>(mlpTile), part) : part;
     const double inner = (model.gatedMlp ? 2.0 : 1.0) * (level < RecomputeLevel::Mlp ? 0.0 : w.f) +
                          w.f + (trainsDown(model, config) ? w.f : 0.0);
     // Before the MLP's backward a missing residual sum is made of attention's result.
     const bool residualFirst = !model.parallelResidual && level >= RecomputeLevel::Output;
     const double beside =
-        w.d + (residualFirst || model.parallelResidual ? w.d : 0.0) +
+        (residualFirst || model.parallelResidual ? w.d : 0.0) +
         (residualFirst && level >= RecomputeLevel::Full ? w.projections() + w.q : 0.0);
     // A parallel MLP's comes last: what was kept for attention is gone.
     const double gone =
         model.parallelResidual ? keptPerToken(model, level) - w.d - gateAndUp(model, level) : 0.0;
-    const double mlp = tokens * (beside - gone) + tile * (inner + 2.0 * w.d);
-    return std::max(tokens * attention + attentionExtra, mlp);
+    const double mlp = part * (beside - gone) + tile * (inner + 2.0 * w.d);
+    // The gradient of the layer's output is there as a whole.
+    return tokens * w.d + std::max(part * attention + attentionExtra, mlp);
 }
 
 std::optional<std::int64_t> namedTileTokens(const std::string& tile)
@@ -127,6 +129,19 @@ std::int64_t mlpTileTokens(const RunConfig& config)
 {
     constexpr std::int64_t kAutoTokens = 1024;
     return namedTileTokens(config.memory.tile).value_or(kAutoTokens);
+}
+
+std::int64_t groupTileTokens(const RunConfig& config, std::int64_t rowTokens)
+{
+    constexpr std::int64_t kFewestTokens = 4096;
+    const AttentionConfig& attention = config.attention;
+    if (attention.kind != AttentionKind::S2 || attention.edge != GroupEdge::Clipped ||
+        attention.fullFinalFraction > 0.0) {
+        return 0;
+    }
+    const std::int64_t group = std::max<std::int64_t>(1, groupSize(attention, rowTokens));
+    const std::int64_t groups = std::max<std::int64_t>(2, (kFewestTokens + group - 1) / group);
+    return 2 * groups * group <= rowTokens ? groups * group : 0;
 }
 
 LayerMemory chooseLayerMemory(const ModelConfig& model, const RunConfig& config, double tokens,

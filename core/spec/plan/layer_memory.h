@@ -18,6 +18,9 @@ struct LayerMemory {
     std::vector<RecomputeLevel> recompute{RecomputeLevel::Full};
     std::int64_t mlpTile = 0; ///< tokens that an MLP works on at a time; 0: all
     bool offload = false;     ///< layers' inputs wait on the host, all but a few
+    /// Tokens of a row that a layer which keeps nothing (Full) works on at a time where attention
+    /// is S2; 0: all.
+    std::int64_t groupTile = 0;
 
     RecomputeLevel recomputeOf(std::size_t layer) const
     {
@@ -44,6 +47,7 @@ struct LayerWork {
     RecomputeLevel level = RecomputeLevel::Full;
     std::int64_t mlpTile = 0;    ///< tokens; 0: all
     double tokens = 0.0;         ///< of the micro-batch
+    double tileTokens = 0.0;     ///< of these, with the halo, that are worked on at a time; 0: all
     double attentionExtra = 0.0; ///< numbers of its kernel: attentionCallWidth x tokens, or scratch
 };
 
@@ -61,6 +65,11 @@ std::optional<std::int64_t> namedTileTokens(const std::string& tile);
 /// Tokens of `memory.tile`; auto: large enough for fast matrix products, small enough that a tile's
 /// intermediate results stay in the caches.
 std::int64_t mlpTileTokens(const RunConfig& config);
+
+/// What LayerMemory::groupTile comes to for rows of `rowTokens`: at least two groups, so that a
+/// halo of half a group is a small part of it, and enough tokens for fast matrix products. 0 where
+/// that is more than half of the row, or attention is full in some step or circular.
+std::int64_t groupTileTokens(const RunConfig& config, std::int64_t rowTokens);
 
 /// The richest levels whose kept numbers together are at most `numbers` for `tokens` tokens; where
 /// memory.recompute names a level, that one for all. Later layers are the richer ones: what they

@@ -111,13 +111,19 @@ void addActivationItems(const ModelConfig& model, const RunConfig& config, const
     const std::string window =
         scores > 0.0 ? " + " + formatBytes(scores) + " of scores in the sliding window" : "";
     const double backward = backwardBytes(model, config, q);
+    const auto last = static_cast<std::size_t>(std::max<std::int64_t>(0, model.layerCount - 1));
+    const bool isTiled =
+        q.memory.groupTile > 0 && q.memory.recomputeOf(last) == RecomputeLevel::Full;
+    const std::string groups =
+        isTiled ? fmt::format(", layers in tiles of {} tokens", formatCount(q.memory.groupTile))
+                : std::string();
     items.add("Kept activations", keptBytes(model, q),
               fmt::format("({}) x {} x {} B", keptFormula(model, q.memory), tokens, q.compute));
     items.add("Backward of one layer", backward,
-              fmt::format("{} of one layer computed again and its gradients x {}{}, MLP in tiles "
+              fmt::format("{} of one layer computed again and its gradients x {}{}{}, MLP in tiles "
                           "of {} tokens",
                           formatBytes((backward - scores) / std::max(1.0, q.tokens())), tokens,
-                          window, formatCount(q.memory.mlpTile)));
+                          window, groups, formatCount(q.memory.mlpTile)));
     items.add("Loss, beyond that", lossBytes(model, q) - std::max(0.0, backward),
               fmt::format("{} tokens x {} logits x {} B + hidden states and their gradient - "
                           "backward of one layer, never at the same time",
@@ -137,6 +143,11 @@ void addDeviceItems(const ModelConfig& model, const RunConfig& config, const Dev
                   "gradient: 2 x {} tokens x {} numbers x {} B",
                   formatCount(groupSize(config.attention, static_cast<std::int64_t>(q.length)) / 2),
                   formatCount(model.kvHeadCount * model.headDim), q.compute));
+    items.add("Held-out loss, beyond training",
+              heldOutBytes(model, config, q) - trainingActivationBytes(model, config, q),
+              fmt::format("a row of {} tokens through one layer with full attention, never at the "
+                          "same time",
+                          count(q.length)));
     if (q.device == DeviceKind::Cuda) {
         items.add("CUDA and its libraries", q.program,
                   fmt::format("{} of CUDA, cuBLAS and cuDNN, assumed", formatBytes(q.program)));

@@ -67,6 +67,7 @@ std::string memoryPlanToJson(const MemoryPlan& plan)
     json["disk_bytes"] = plan.diskBytes;
     json["recompute"] = recomputeJson(plan.layerMemory);
     json["mlp_tile"] = plan.layerMemory.mlpTile;
+    json["group_tile"] = plan.layerMemory.groupTile;
     json["sharding"] = plan.sharding;
     json["flops_per_step"] = plan.flopsPerStep;
     json["seconds_per_step"] = plan.secondsPerStep;

@@ -52,13 +52,6 @@ PlanSharding shardingOf(const RunConfig& config, const DeviceProfile& device, do
     return sharding;
 }
 
-/// Alive at the peak of a micro-batch.
-double activationBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
-{
-    return keptBytes(model, q) + std::max(backwardBytes(model, config, q), lossBytes(model, q)) +
-           attentionKernelBytes(model, config, q) + haloBytes(model, config, q);
-}
-
 /// Inputs of layers that are not on the device.
 double offloadedPerToken(const ModelConfig& model, const PlanQuantities& q)
 {
@@ -107,6 +100,13 @@ PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
     return q;
 }
 
+double PlanQuantities::tileTokens(const RunConfig& config) const
+{
+    const auto row = static_cast<std::int64_t>(length / sharding.sequenceParallel);
+    const auto tile = static_cast<double>(mayTile ? groupTileTokens(config, row) : 0);
+    return tile > 0.0 ? tile + static_cast<double>(groupSize(config.attention, row)) / 2.0 : 0.0;
+}
+
 double trainedBytes(const PlanQuantities& q)
 {
     return (q.mastersHere() + q.updated + q.momentsHere()) * q.master + q.copied * q.compute;
@@ -141,17 +141,22 @@ double hostBytes(const ModelConfig& model, const PlanQuantities& q)
 
 double backwardBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
 {
-    const double extra =
-        q.attendsInTiles()
-            ? q.threads * attentionScratchBytes(model, config, q.length, q.compute) / q.compute
-            : attentionCallWidth(model, config) * q.tokens();
+    const double tile = q.tileTokens(config);
+    const auto extra = [&](double tokens) {
+        return q.attendsInTiles()
+                   ? q.threads * attentionScratchBytes(model, config, q.length, q.compute) /
+                         q.compute
+                   : attentionCallWidth(model, config) * tokens;
+    };
     double kept = 0.0;
     double most = 0.0;
     for (std::int64_t layer = 0; layer < model.layerCount; ++layer) {
         const RecomputeLevel level = q.memory.recomputeOf(static_cast<std::size_t>(layer));
         kept += keptPerToken(model, level) * q.tokens();
-        most = std::max(
-            most, kept + workedOn(model, config, {level, q.memory.mlpTile, q.tokens(), extra}));
+        const bool isTiled = level == RecomputeLevel::Full && tile > 0.0;
+        const LayerWork work{level, q.memory.mlpTile, q.tokens(), isTiled ? tile : 0.0,
+                             extra(isTiled ? tile : q.tokens())};
+        most = std::max(most, kept + workedOn(model, config, work));
     }
     return (most - kept) * q.compute + windowBytes(model, q);
 }
@@ -165,20 +170,41 @@ double lossBytes(const ModelConfig& model, const PlanQuantities& q)
     return numbers * q.compute;
 }
 
+double trainingActivationBytes(const ModelConfig& model, const RunConfig& config,
+                               const PlanQuantities& q)
+{
+    return keptBytes(model, q) + std::max(backwardBytes(model, config, q), lossBytes(model, q)) +
+           attentionKernelBytes(model, config, q) + haloBytes(model, config, q);
+}
+
+double heldOutBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
+{
+    if (config.data.validation.empty() || config.evaluation.everySteps == 0) {
+        return 0.0;
+    }
+    // Projections, attention's result, the layer's input and its output.
+    const double numbers = static_cast<double>(
+        2 * model.hiddenSize + (2 * model.headCount + 2 * model.kvHeadCount) * model.headDim);
+    return numbers * q.length / q.sharding.sequenceParallel * q.compute;
+}
+
 double attentionKernelBytes(const ModelConfig& model, const RunConfig& config,
                             const PlanQuantities& q)
 {
     if (q.device != DeviceKind::Cuda) {
         return 0.0;
     }
-    double layers = 1.0; // the one whose backward runs
+    double layers = 0.0;
     for (std::int64_t layer = 0; layer < model.layerCount; ++layer) {
         const RecomputeLevel level = q.memory.recomputeOf(static_cast<std::size_t>(layer));
         layers += level < RecomputeLevel::Full ? 1.0 : 0.0;
     }
     const auto heads = static_cast<double>(model.headCount);
     const double atOnce = config.attention.kind == AttentionKind::S2 ? heads / 2.0 : heads;
-    return 4.0 * q.tokens() * (heads * layers + atOnce * static_cast<double>(model.headDim));
+    const double tile = q.tileTokens(config);
+    const double worked = layers == 0.0 && tile > 0.0 ? tile : q.tokens();
+    return 4.0 * (q.tokens() * heads * layers +
+                  worked * (heads + atOnce * static_cast<double>(model.headDim)));
 }
 
 double haloBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
@@ -195,7 +221,8 @@ double haloBytes(const ModelConfig& model, const RunConfig& config, const PlanQu
 double peakOf(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
 {
     return q.frozenBytes() * q.share() + q.gatheredBytes() + q.unpackedBytes() + trainedBytes(q) +
-           q.program + activationBytes(model, config, q);
+           q.program +
+           std::max(trainingActivationBytes(model, config, q), heldOutBytes(model, config, q));
 }
 
 bool mayOffload(const RunConfig& config, const PlanQuantities& q)
@@ -214,10 +241,14 @@ void chooseMemory(const ModelConfig& model, const RunConfig& config, const Devic
     q.memory.offload = mayOffload(config, q) && (config.memory.offload == OffloadMode::On ||
                                                  peakOf(model, config, q) > device.memoryBytes);
     if (isAuto && !q.memory.offload) {
+        q.mayTile = false; // richer levels do not
         const double rest = peakOf(model, config, q) - keptBytes(model, q);
+        q.mayTile = true;
         const double numbers = (device.memoryBytes * kAutoShare - rest) / q.compute;
         q.memory = chooseLayerMemory(model, config, q.tokens(), numbers);
     }
+    q.memory.groupTile =
+        groupTileTokens(config, static_cast<std::int64_t>(q.length / q.sharding.sequenceParallel));
 }
 
 } // namespace longlora

@@ -41,11 +41,14 @@ struct PlanQuantities {
     double master = 4.0;      ///< bytes of a number the optimizer keeps
     double program = 0.0;     ///< bytes of the process without the run
     LayerMemory memory;
+    bool mayTile = true; ///< false: layers that keep nothing work on whole rows too
 
     /// Whether attention is the processor's own kernel, which writes its results in place.
     bool attendsInTiles() const { return device == DeviceKind::Cpu && compute < 8.0; }
     /// Of a micro-batch, on this device.
     double tokens() const { return rows * length / sharding.sequenceParallel; }
+    /// Tokens with their halo that a layer which keeps nothing works on at a time; 0: all.
+    double tileTokens(const RunConfig& config) const;
     bool hasComputeCopy() const { return compute != master; }
     double share() const { return sharding.dividesWeights ? 1.0 / sharding.ranks : 1.0; }
     /// In full and in 4 bits, of the whole model.
@@ -91,6 +94,11 @@ double windowBytes(const ModelConfig& model, const PlanQuantities& q);
 double backwardBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q);
 /// Logits of a chunk become their gradient in place; last hidden states and their gradient.
 double lossBytes(const ModelConfig& model, const PlanQuantities& q);
+/// Alive at the peak of a micro-batch: what is kept, and backward of a layer or the loss.
+double trainingActivationBytes(const ModelConfig& model, const RunConfig& config,
+                               const PlanQuantities& q);
+/// A row read with full attention and without gradients, a layer at a time; 0: the run never does.
+double heldOutBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q);
 /// What a GPU's attention takes for itself: a sum of exponentials for each head and token of the
 /// layers that keep attention's result, and the gradient of half of the heads' queries in fp32.
 double attentionKernelBytes(const ModelConfig& model, const RunConfig& config,

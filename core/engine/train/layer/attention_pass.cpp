@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Shapes: B batch, S seq, T = B S, H heads, K kv heads, D head_dim, d hidden.
+// Shapes: B batch, S seq, of a tile with its halo, T = B S without the halo, H heads, K kv heads, D
+// head_dim, d hidden.
 #include "core/engine/train/layer/attention_pass.h"
 
 #include "core/engine/tensor/kernel_bridge.h"
@@ -38,31 +39,45 @@ struct Projections {
     at::Tensor fused, query, key, value;
 };
 
+/// Without the halo.
+at::Tensor own(const LayerPass& pass, const at::Tensor& x_BSHD)
+{
+    return pass.halo() > 0 ? x_BSHD.narrow(1, pass.halo(), x_BSHD.size(1) - pass.halo()) : x_BSHD;
+}
+
+at::Tensor haloOf(const LayerPass& pass, const at::Tensor& x_BSHD)
+{
+    return x_BSHD.narrow(1, 0, pass.halo());
+}
+
 at::Tensor rows(const at::Tensor& x_BSHD)
 {
     return x_BSHD.view({x_BSHD.size(0) * x_BSHD.size(1), -1});
 }
 
-Projections project(const LayerPass& pass, const at::Tensor& normed)
+Projections project(const LayerPass& pass, const at::Tensor& normed, bool withQuery = true)
 {
     Projections projections(pass, normed);
     const auto into = [&](const LoraLinear& linear, const at::Tensor& x_BSHD) {
-        at::Tensor y = rows(x_BSHD);
+        at::Tensor y = rows(own(pass, x_BSHD));
         linearForward(linear, normed, {}, y);
     };
     if (pass.config.fusedQueryKeyValue) {
         into(pass.layer.qkv, projections.fused);
     } else {
-        into(pass.layer.q, projections.query);
+        if (withQuery) {
+            into(pass.layer.q, projections.query);
+        }
         into(pass.layer.k, projections.key);
         into(pass.layer.v, projections.value);
     }
     return projections;
 }
 
-/// q or k as attention takes it.
-at::Tensor rotated(const LayerPass& pass, const Norm& norm, const at::Tensor& projected)
+/// q or k as attention takes it, without the halo.
+at::Tensor rotated(const LayerPass& pass, const Norm& norm, const at::Tensor& withHalo)
 {
+    const at::Tensor projected = own(pass, withHalo);
     at::Tensor x = pass.config.queryKeyNorm
                        ? rmsNormForward(projected, norm.weight, pass.config.normEpsilon).y
                        : projected;
@@ -70,10 +85,12 @@ at::Tensor rotated(const LayerPass& pass, const Norm& norm, const at::Tensor& pr
     return x;
 }
 
-/// The gradient of q or k as attention takes it becomes that of the projection.
+/// The gradient of q or k as attention takes it becomes that of the projection; not the halo's.
 void rotatedBackward(const LayerPass& pass, const Norm& norm, const Norm& gradients,
-                     const at::Tensor& projected, at::Tensor& gradient)
+                     const at::Tensor& kept, const at::Tensor& keptGradient)
 {
+    const at::Tensor projected = own(pass, kept);
+    at::Tensor gradient = own(pass, keptGradient);
     rotateBackward(gradient, pass.rotary.cos, pass.rotary.sin);
     if (pass.config.queryKeyNorm) {
         const RmsNormed normed = rmsNormForward(projected, norm.weight, pass.config.normEpsilon);
@@ -86,10 +103,21 @@ NormPass normedInput(const LayerPass& pass, const LayerActivations& kept)
     return normPassForward(pass.layer.inputNorm, pass.config, kept.hidden);
 }
 
+/// The halo's queries are never asked; they only have to be numbers.
+void fillHalo(const LayerPass& pass, const Projections& projections)
+{
+    if (pass.halo() > 0) {
+        haloOf(pass, projections.query).zero_();
+        haloOf(pass, projections.key).copy_(pass.edges->haloKey);
+        haloOf(pass, projections.value).copy_(pass.edges->haloValue);
+    }
+}
+
 /// Fills kept.query, key and value. Without norms of their own, q and k are rotated in place.
 void projectInto(const LayerPass& pass, LayerActivations& kept)
 {
     const Projections projections = project(pass, normedInput(pass, kept).y);
+    fillHalo(pass, projections);
     kept.query = projections.query;
     kept.key = projections.key;
     kept.value = projections.value;
@@ -108,8 +136,31 @@ AttentionInputs attentionInputs(const LayerPass& pass, const LayerActivations& k
     if (!pass.config.queryKeyNorm) {
         return {kept.query, kept.key};
     }
-    return {rotated(pass, pass.layer.queryNorm, kept.query),
-            rotated(pass, pass.layer.keyNorm, kept.key)};
+    const auto normedAndRotated = [&](const Norm& norm, const at::Tensor& x_BSHD) {
+        const at::Tensor x = rotated(pass, norm, x_BSHD);
+        return pass.halo() > 0 ? at::cat({haloOf(pass, x_BSHD), x}, 1) : x;
+    };
+    return {normedAndRotated(pass.layer.queryNorm, kept.query),
+            normedAndRotated(pass.layer.keyNorm, kept.key)};
+}
+
+/// Hands the halo's gradients on, and takes those that the tile behind handed on.
+void exchangeGradients(const LayerPass& pass, const Projections& d)
+{
+    if (pass.edges == nullptr) {
+        return;
+    }
+    TileEdges& edges = *pass.edges;
+    if (edges.halo > 0) {
+        edges.haloKeyGradient = haloOf(pass, d.key).clone();
+        edges.haloValueGradient = haloOf(pass, d.value).clone();
+    }
+    if (edges.lastKeyGradient.defined()) {
+        const std::int64_t count = edges.lastKeyGradient.size(1);
+        const std::int64_t first = d.key.size(1) - count;
+        d.key.narrow(1, first, count).add_(edges.lastKeyGradient);
+        d.value.narrow(1, first, count).add_(edges.lastValueGradient);
+    }
 }
 
 /// Gradients of q, k and v as attention takes them, from that of its result.
@@ -117,12 +168,15 @@ Projections attentionGradients(const LayerPass& pass, LayerActivations& kept,
                                const at::Tensor& gradient)
 {
     at::Tensor dOut = at::empty_like(kept.attention.out);
-    at::Tensor dOutRows = rows(dOut);
-    linearBackward({pass.layer.o, pass.gradients.o, rows(kept.attention.out), gradient}, dOutRows);
+    haloOf(pass, dOut).zero_();
+    at::Tensor dOutRows = rows(own(pass, dOut));
+    linearBackward({pass.layer.o, pass.gradients.o, rows(own(pass, kept.attention.out)), gradient},
+                   dOutRows);
     const AttentionInputs inputs = attentionInputs(pass, kept);
     Projections d(pass, gradient);
     segmentedAttentionBackward({inputs.query, inputs.key, kept.value, dOut}, kept.attention,
                                pass.layout, {d.query, d.key, d.value});
+    exchangeGradients(pass, d);
     return d;
 }
 
@@ -132,11 +186,11 @@ at::Tensor projectBackward(const LayerPass& pass, const at::Tensor& normed, cons
     const DecoderLayer &layer = pass.layer, &sums = pass.gradients;
     at::Tensor dNormed = at::empty_like(normed);
     if (pass.config.fusedQueryKeyValue) {
-        linearBackward({layer.qkv, sums.qkv, normed, rows(d.fused)}, dNormed);
+        linearBackward({layer.qkv, sums.qkv, normed, rows(own(pass, d.fused))}, dNormed);
     } else {
-        linearBackward({layer.q, sums.q, normed, rows(d.query)}, dNormed);
-        linearBackward({layer.k, sums.k, normed, rows(d.key), true}, dNormed);
-        linearBackward({layer.v, sums.v, normed, rows(d.value), true}, dNormed);
+        linearBackward({layer.q, sums.q, normed, rows(own(pass, d.query))}, dNormed);
+        linearBackward({layer.k, sums.k, normed, rows(own(pass, d.key)), true}, dNormed);
+        linearBackward({layer.v, sums.v, normed, rows(own(pass, d.value)), true}, dNormed);
     }
     return dNormed;
 }
@@ -152,10 +206,18 @@ void attentionPassForward(const LayerPass& pass, LayerActivations& kept)
     kept.attention = segmentedAttentionForward(inputs.query, inputs.key, kept.value, pass.layout);
 }
 
+KeysAndValues keysAndValues(const LayerPass& pass, const at::Tensor& hidden)
+{
+    LayerActivations kept;
+    kept.hidden = hidden;
+    const Projections projections = project(pass, normedInput(pass, kept).y, /*withQuery=*/false);
+    return {rotated(pass, pass.layer.keyNorm, projections.key), projections.value};
+}
+
 at::Tensor attentionResidual(const LayerPass& pass, const LayerActivations& kept)
 {
     at::Tensor sum = at::empty_like(kept.hidden);
-    linearForward(pass.layer.o, rows(kept.attention.out), kept.hidden, sum);
+    linearForward(pass.layer.o, rows(own(pass, kept.attention.out)), kept.hidden, sum);
     return sum;
 }
 

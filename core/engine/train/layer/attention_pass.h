@@ -17,4 +17,11 @@ at::Tensor attentionResidual(const LayerPass& pass, const LayerActivations& kept
 at::Tensor attentionPassBackward(const LayerPass& pass, LayerActivations& kept,
                                  const at::Tensor& gradient);
 
+/// Keys and values of `hidden` [tokens, hidden], which are all tokens of `pass`, as attention takes
+/// them: [1, tokens, kv heads, head_dim].
+struct KeysAndValues {
+    at::Tensor key, value;
+};
+KeysAndValues keysAndValues(const LayerPass& pass, const at::Tensor& hidden);
+
 } // namespace longlora

@@ -7,6 +7,16 @@
 
 namespace longlora {
 
+/// What a tile of a row's tokens shares with those beside it. Keys and values, and their gradients,
+/// are as attention takes them: [1, tokens, kv heads, head_dim].
+struct TileEdges {
+    std::int64_t halo = 0; ///< tokens before the tile that it sees
+    at::Tensor haloKey, haloValue;
+    at::Tensor haloKeyGradient, haloValueGradient; ///< backward leaves here what the tile adds
+    /// What the tile behind adds to this one's last tokens; undefined: nothing.
+    at::Tensor lastKeyGradient, lastValueGradient;
+};
+
 /// One decoder layer in one forward and backward pass, written by hand: no autograd, so that what
 /// is kept, what is computed again and what lives at the same time are all decided here. T = batch
 /// x seq tokens.
@@ -17,8 +27,12 @@ struct LayerPass {
     const RotaryTable& rotary;
     const AttentionLayout& layout;
     std::int64_t mlpTile = 0; ///< tokens that the MLP works on at a time; 0: all
+    /// Undefined unless the pass is one tile of a row. Then `layout` has the halo in front, and
+    /// everything else is of the tile alone.
+    TileEdges* edges = nullptr;
 
-    std::int64_t tokens() const { return layout.batch * layout.length; }
+    std::int64_t halo() const { return edges != nullptr ? edges->halo : 0; }
+    std::int64_t tokens() const { return layout.batch * (layout.length - halo()); }
 };
 
 /// What a layer's forward leaves for its backward. Undefined: computed again. What is kept at each
