@@ -2,6 +2,7 @@
 // Speed of the kernels' CPU forms at the shapes of a 7B model, beside the speed at which this
 // machine copies memory, measured in the same run. Columns: bytes_per_second and flops by the cost
 // stated in each operator's header; floor_seconds is the time of one call at the copy's speed.
+#include "kernels/adamw.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/dispatch.h"
 #include "kernels/parallel_for.h"
@@ -194,6 +195,49 @@ void swigluGradient(benchmark::State& state)
     report(state, kTokens * kFfn, 5.0 * elementSize(state), 25.0);
 }
 
+/// Weights and gradients of an update of a 4,096 x 4,096 matrix.
+struct Update {
+    static constexpr std::int64_t kSide = 4096;
+    static constexpr std::int64_t kCount = kSide * kSide;
+    Matrix weights{DType::Float32, kSide, kSide};
+    Matrix gradients{DType::Float32, kSide, kSide};
+    AdamWRates rates{.learningRate = 1e-4};
+
+    float* weight() const { return static_cast<float*>(weights.view().data); }
+    const float* gradient() const { return static_cast<const float*>(gradients.view().data); }
+};
+
+void adamWBFloat16(benchmark::State& state)
+{
+    Update update;
+    std::vector<BFloat16> first(Update::kCount), second(Update::kCount);
+    for ([[maybe_unused]] auto _ : state) {
+        adamW(AdamWBFloat16{update.weight(),
+                            update.gradient(),
+                            first.data(),
+                            second.data(),
+                            Update::kCount,
+                            update.rates,
+                            {}});
+        ++update.rates.step;
+        benchmark::ClobberMemory();
+    }
+    report(state, Update::kCount, 20.0, 20.0);
+}
+
+void adamWEightBit(benchmark::State& state)
+{
+    Update update;
+    std::vector<EightBitMoments> moments(static_cast<std::size_t>(eightBitBlocks(Update::kCount)));
+    for ([[maybe_unused]] auto _ : state) {
+        adamW(AdamWEightBit{
+            update.weight(), update.gradient(), moments.data(), Update::kCount, update.rates, {}});
+        ++update.rates.step;
+        benchmark::ClobberMemory();
+    }
+    report(state, Update::kCount, 16.1, 40.0);
+}
+
 constexpr auto kFloat32 = static_cast<std::int64_t>(DType::Float32);
 constexpr auto kBFloat16 = static_cast<std::int64_t>(DType::BFloat16);
 
@@ -214,6 +258,8 @@ BENCHMARK(rmsNorm)->Apply(inBothTypes);
 BENCHMARK(rmsNormGradient)->Apply(inBothTypes);
 BENCHMARK(swiglu)->Apply(inBothTypes);
 BENCHMARK(swigluGradient)->Apply(inBothTypes);
+BENCHMARK(adamWBFloat16)->UseRealTime();
+BENCHMARK(adamWEightBit)->UseRealTime();
 
 } // namespace
 

@@ -28,7 +28,7 @@ constexpr const char* kContract = R"({
            "train_norms": true, "b_learning_rate_ratio": 1.0},
   "method": "lora", "quantization": "none",
   "optimizer": {"learning_rate": 2e-5, "beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8,
-                "weight_decay": 0.0, "clip_norm": 1.0},
+                "weight_decay": 0.0, "clip_norm": 1.0, "moments": "fp32"},
   "schedule": {"kind": "constant", "warmup_steps": 20, "steps": 1000, "epochs": null},
   "batch": {"micro_batch": 1, "accumulation": 8},
   "precision": {"compute": "auto"},

@@ -34,6 +34,22 @@ TEST(PlanMemory, WorksOnTilesOfGroupsWhereLayersKeepNothing)
     EXPECT_GT(bytesOf(full, "Backward of one layer"), 4.0 * tokens);
 }
 
+TEST(PlanMemory, CountsMomentsInTheirOwnFormat)
+{
+    RunConfig config = runAt(4096);
+    config.method = TrainingMethod::Full;
+    const auto moments = [&](MomentFormat format) {
+        config.optimizer.moments = format;
+        return bytesOf(planMemory(llama2(), config, deviceWith(0)), "Optimizer moments");
+    };
+    const double full = moments(MomentFormat::Fp32);
+    EXPECT_GT(full, 8.0 * 6e9);
+    EXPECT_EQ(moments(MomentFormat::BFloat16), full / 2.0);
+    EXPECT_EQ(moments(MomentFormat::EightBit), full * (264.0 / 1024.0)) << "kernels/adamw.h";
+    config.precision.compute = ComputePrecision::Fp64;
+    EXPECT_EQ(moments(MomentFormat::EightBit), 2.0 * full);
+}
+
 TEST(GroupTile, IsWholeGroupsOrNone)
 {
     RunConfig config;

@@ -152,6 +152,20 @@ private Q_SLOTS:
         QVERIFY(draftOf(f).fitsHere());
     }
 
+    void aGpuThatIsNotHereIsRefusedWhereItIsChosen()
+    {
+        WindowFixture f;
+        f.click("homeTryDemo");
+        QTRY_VERIFY(f.canClick("configureStart"));
+        auto* kind = f.find<QComboBox>("devices.kind");
+        kind->setCurrentIndex(kind->findText(QStringLiteral("GPU")));
+        QCOMPARE(draftOf(f).config().devices.kind, DeviceKind::Cuda);
+        QVERIFY(!f.find("configureStart")->isEnabled());
+        QCOMPARE(draftOf(f).errorCount(), 1);
+        kind->setCurrentIndex(kind->findText(QStringLiteral("processor")));
+        QVERIFY(f.canClick("configureStart"));
+    }
+
     void theLargestContextIsOneClickAway()
     {
         const WindowFixture f;

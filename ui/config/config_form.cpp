@@ -238,6 +238,9 @@ template FieldRow* ConfigForm::choice(const char*,
 template FieldRow* ConfigForm::choice(const char*,
                                       const QList<std::pair<TrainingMethod, QString>>&);
 template FieldRow* ConfigForm::choice(const char*, const QList<std::pair<Quantization, QString>>&);
+template FieldRow* ConfigForm::choice(const char*, const QList<std::pair<OffloadMode, QString>>&);
+template FieldRow* ConfigForm::choice(const char*, const QList<std::pair<MomentFormat, QString>>&);
+template FieldRow* ConfigForm::choice(const char*, const QList<std::pair<DeviceKind, QString>>&);
 template FieldRow* ConfigForm::choice(const char*,
                                       const QList<std::pair<RecomputeLevel, QString>>&);
 

@@ -128,5 +128,8 @@ template ComputePrecision& fieldValue(RunConfig&, std::string_view);
 template TrainingMethod& fieldValue(RunConfig&, std::string_view);
 template Quantization& fieldValue(RunConfig&, std::string_view);
 template RecomputeLevel& fieldValue(RunConfig&, std::string_view);
+template OffloadMode& fieldValue(RunConfig&, std::string_view);
+template MomentFormat& fieldValue(RunConfig&, std::string_view);
+template DeviceKind& fieldValue(RunConfig&, std::string_view);
 
 } // namespace longlora::ui

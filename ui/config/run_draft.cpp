@@ -120,6 +120,10 @@ void RunDraft::derive()
         fitTargets();
     }
     m_issues = validate(m_config, model());
+    if (m_config.devices.kind == DeviceKind::Cuda && device().kind != DeviceKind::Cuda) {
+        m_issues.push_back({"devices.kind", Severity::Error,
+                            "no usable NVIDIA GPU was found in this machine", "\"auto\""});
+    }
     m_plan.reset();
     m_alternatives.clear();
     m_fitsHere = true;

@@ -58,6 +58,17 @@ DeviceGroup::DeviceGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
                                                  {RecomputeLevel::Qkv, tr("MLP, q k v")},
                                                  {RecomputeLevel::Output, tr("all but attention")},
                                                  {RecomputeLevel::Full, tr("everything")}}));
+    grid->addWidget(
+        form.choice<OffloadMode>("memory.offload", {{OffloadMode::Auto, tr("if it must")},
+                                                    {OffloadMode::On, tr("always")},
+                                                    {OffloadMode::Off, tr("never")}}));
+    grid->addWidget(
+        form.choice<MomentFormat>("optimizer.moments", {{MomentFormat::Fp32, tr("in full")},
+                                                        {MomentFormat::BFloat16, tr("bf16")},
+                                                        {MomentFormat::EightBit, tr("8 bits")}}));
+    grid->addWidget(form.choice<DeviceKind>("devices.kind", {{DeviceKind::Auto, tr("automatic")},
+                                                             {DeviceKind::Cpu, tr("processor")},
+                                                             {DeviceKind::Cuda, tr("GPU")}}));
     auto* device =
         named(new QLabel(toQString(draft.device().name), this), "configureDevice", tr("Device"));
     grid->addWidget(new FieldRow(tr("Device"), device));

@@ -78,6 +78,10 @@ void visitFields(Config& c, Visitor& visitor)
                    "Gradients are scaled down to this norm over all trained weights; 0: never.", 0,
                    1e6},
                   c.clipNorm);
+    visitor.field({"moments", "Moments", "",
+                   "How AdamW's two moments are kept: 8bit takes a quarter of fp32's memory and "
+                   "rounds them at random, so that slow averages still move."},
+                  c.moments);
 }
 
 template <class Config, class Visitor>

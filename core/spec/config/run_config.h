@@ -27,6 +27,12 @@ enum class RecomputeLevel {
     Output, ///< attention's output projection and the residual sum after it
     Full,   ///< attention: everything
 };
+/// How AdamW keeps its moments between steps.
+enum class MomentFormat {
+    Fp32,     ///< fp64 in a run that computes in fp64
+    BFloat16, ///< both rounded at random
+    EightBit, ///< the same in blocks that share a scale
+};
 enum class OffloadMode { Auto, On, Off };
 enum class DeviceKind { Auto, Cpu, Cuda };
 
@@ -76,6 +82,7 @@ struct OptimizerConfig {
     double epsilon = 1e-8;
     double weightDecay = 0.0;
     double clipNorm = 1.0;
+    MomentFormat moments = MomentFormat::Fp32;
     bool operator==(const OptimizerConfig&) const = default;
 };
 

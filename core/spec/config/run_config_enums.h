@@ -42,6 +42,9 @@ template <>
 inline constexpr auto kEnumNames<RecomputeLevel> =
     std::to_array<std::string_view>({"auto", "none", "mlp", "qkv", "output", "full"});
 template <>
+inline constexpr auto kEnumNames<MomentFormat> = std::to_array<std::string_view>({"fp32", "bf16",
+                                                                                  "8bit"});
+template <>
 inline constexpr auto kEnumNames<OffloadMode> = std::to_array<std::string_view>({"auto", "on",
                                                                                  "off"});
 template <>

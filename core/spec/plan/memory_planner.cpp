@@ -75,8 +75,8 @@ void addWeightItems(const PlanQuantities& q, ItemList& items)
     items.add("Compute copy of trained weights", q.copied * q.compute,
               fmt::format("{} numbers x {} B", count(q.copied), q.compute));
     items.add("Gradients", q.updated * q.master, fmt::format("{} x {} B", updated, q.master));
-    items.add("Optimizer moments", q.momentsHere() * q.master,
-              fmt::format("{} x 2 moments x {} B{}", updated, q.master, dividedBy(ranks)));
+    items.add("Optimizer moments", q.momentsHere() * q.moment,
+              fmt::format("{} x 2 moments x {} B{}", updated, q.moment, dividedBy(ranks)));
 }
 
 /// "22 layers x 5,824 numbers (none) + 10 layers x 512 numbers (full)".

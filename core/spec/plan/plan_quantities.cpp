@@ -31,6 +31,17 @@ double elementBytes(ComputePrecision precision)
     return 4.0;
 }
 
+/// The 8 bits of a moment and its part of its block's scale; kernels/adamw.h.
+constexpr double kEightBitMomentBytes = 1.0 + 4.0 / 128.0;
+
+double momentBytes(MomentFormat format, double master)
+{
+    if (master > 4.0 || format == MomentFormat::Fp32) {
+        return master;
+    }
+    return format == MomentFormat::BFloat16 ? 2.0 : kEightBitMomentBytes;
+}
+
 double frozenCount(const ModelConfig& model, const RunConfig& config, const TrainableCount& trained)
 {
     if (config.method == TrainingMethod::Full) {
@@ -90,6 +101,7 @@ PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
     q.length = static_cast<double>(rowLength(model, config));
     q.compute = elementBytes(device.resolved(config.precision.compute));
     q.master = std::max(4.0, q.compute);
+    q.moment = momentBytes(config.optimizer.moments, q.master);
     q.program = device.programBytes + (device.kind == DeviceKind::Cuda ? 0.0 : kThreadBytes);
     q.memory = {{config.memory.recompute}, mlpTileTokens(config)};
     if (config.quantization == Quantization::Nf4) {
@@ -109,7 +121,8 @@ double PlanQuantities::tileTokens(const RunConfig& config) const
 
 double trainedBytes(const PlanQuantities& q)
 {
-    return (q.mastersHere() + q.updated + q.momentsHere()) * q.master + q.copied * q.compute;
+    return (q.mastersHere() + q.updated) * q.master + q.momentsHere() * q.moment +
+           q.copied * q.compute;
 }
 
 double windowBytes(const ModelConfig& model, const PlanQuantities& q)

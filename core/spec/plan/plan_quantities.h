@@ -39,6 +39,7 @@ struct PlanQuantities {
     double length = 0.0;      ///< tokens of a row
     double compute = 4.0;     ///< bytes of a number the model computes with
     double master = 4.0;      ///< bytes of a number the optimizer keeps
+    double moment = 4.0;      ///< bytes of one of its two moments
     double program = 0.0;     ///< bytes of the process without the run
     LayerMemory memory;
     bool mayTile = true; ///< false: layers that keep nothing work on whole rows too

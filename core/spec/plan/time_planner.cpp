@@ -140,7 +140,7 @@ void addTraffic(const RunConfig& config, const DeviceProfile& device, const Plan
     }
     if (device.memoryBytesPerSecond > 0.0) {
         // Weight, gradient and two moments are read; weight, moments and copy are written.
-        const double bytes = q.updated / ranks * (7.0 * q.master + q.compute);
+        const double bytes = q.updated / ranks * (3.0 * q.master + 4.0 * q.moment + q.compute);
         times.add("Update", bytes / device.memoryBytesPerSecond, [&] {
             return fmt::format("{} read and written / {:.0f} GB/s of memory", formatBytes(bytes),
                                device.memoryBytesPerSecond / kGB);
