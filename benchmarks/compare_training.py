@@ -6,6 +6,7 @@ the same shape, context, dtype, attention and trained parameters. Prints a table
 The packages are those of the interop tests: `./workbench test` fetches them into the cache.
 Usage: compare_training.py [--shapes mini,smol] [--tokens 4096,8192] [--dtypes bf16,fp32]
                            [--attention s2,full] [--rounds 3] [--steps 2] [--program FILE]
+                           [--set memory.recompute=mlp]
 """
 
 import argparse
@@ -32,11 +33,12 @@ def run(command, variables):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def ours(program, case, steps, threads):
+def ours(program, case, steps, threads, settings):
     shape, tokens, dtype, attention = case
     return run([program, "bench", "train", "--shape", shape / "config.json", "--context", tokens,
                 "--attention", attention, "--rounds", steps, "--json",
-                "--set", f"precision.compute={dtype}"],
+                "--set", f"precision.compute={dtype}",
+                *(word for setting in settings for word in ("--set", setting))],
                os.environ | {"OMP_NUM_THREADS": str(threads)})
 
 
@@ -51,7 +53,8 @@ def compare(case, options, python, environment):
     """Rounds in alternating order; the medians, and the median of the rounds' own ratios."""
     pairs = []
     for number in range(options.rounds):
-        measure = [lambda: ours(options.program, case, options.steps, options.threads),
+        measure = [lambda: ours(options.program, case, options.steps, options.threads,
+                                options.set),
                    lambda: theirs(python, environment, case, options.steps, options.threads)]
         order = [0, 1] if number % 2 == 0 else [1, 0]
         results = {which: measure[which]() for which in order}
@@ -80,6 +83,8 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=2, help="measured in each process")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                        help="a field of longlora's run configuration")
     parser.add_argument("--program", default=SOURCE / "build" / "bin" / "longlora")
     return parser.parse_args()
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <type_traits>
 #include <vector>
@@ -35,6 +36,12 @@ constexpr std::int64_t padded(std::int64_t headDim)
 {
     constexpr std::int64_t kStep = FourBitGroup::kNumbers; // they come whole; two times kLanes
     return (headDim + kStep - 1) / kStep * kStep;
+}
+
+/// Of a format whose numbers stand for themselves, each alone.
+constexpr std::int64_t numberBytes(CacheFormat format)
+{
+    return format == CacheFormat::Float32 ? 4 : format == CacheFormat::Int8 ? 1 : 2;
 }
 
 constexpr std::int64_t chunksOf(std::int64_t tokens)
@@ -314,6 +321,30 @@ private:
     std::vector<float> m_partials; ///< [kv heads, chunks, partialSize()]
 };
 
+/// From `first` on.
+CachedVectors from(std::int64_t first, CachedVectors vectors, std::int64_t headDim)
+{
+    constexpr auto kGroupBytes = static_cast<std::int64_t>(sizeof(FourBitGroup));
+    const std::int64_t bytes = vectors.format == CacheFormat::Int4
+                                   ? fourBitGroups(headDim) * kGroupBytes
+                                   : headDim * numberBytes(vectors.format);
+    vectors.data = static_cast<const std::byte*>(vectors.data) + first * bytes;
+    vectors.scales += vectors.scales != nullptr ? first : 0;
+    return vectors;
+}
+
+/// What the token at args.newest sees, by numbers.
+DecodeAttention ofNewest(DecodeAttention args)
+{
+    const std::int64_t end = *args.newest + 1;
+    const std::int64_t first = args.window > 0 ? std::max<std::int64_t>(0, end - args.window) : 0;
+    args.keys = from(first, args.keys, args.q.sizes[1]);
+    args.values = from(first, args.values, args.q.sizes[1]);
+    args.tokens = end - first;
+    args.newest = nullptr;
+    return args;
+}
+
 } // namespace
 
 void decodeAttention(const DecodeAttention& args)
@@ -322,8 +353,15 @@ void decodeAttention(const DecodeAttention& args)
     assert(args.tokens + args.recentTokens > 0 && args.q.sizes[0] % args.kvHeads == 0);
     assert(args.keys.format == args.values.format);
     assert(args.recentKeys.format == args.recentValues.format);
+    assert(args.newest == nullptr || args.recentTokens == 0);
     if (runsOnCuda(args.stream, "decodeAttention")) {
-        throw KernelError("decodeAttention: has no form for GPUs");
+        if constexpr (kCudaCompiled) {
+            cuda::decodeAttention(args);
+        }
+        return;
+    }
+    if (args.newest != nullptr) {
+        return decodeAttention(ofNewest(args));
     }
     Decoding decoding(args);
     parallelFor(decoding.tasks(), 1, args.stream.threads,

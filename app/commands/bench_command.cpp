@@ -8,6 +8,7 @@
 #include "core/engine/bench/attention_bench.h"
 #include "core/engine/bench/generation_bench.h"
 #include "core/engine/bench/training_bench.h"
+#include "core/engine/tensor/place_profile.h"
 #include "core/spec/base/units.h"
 #include "core/spec/config/config_issues.h"
 #include "core/spec/config/config_json.h"
@@ -82,7 +83,7 @@ Bench benchOf(const BenchOptions& options)
             throw ConfigError(issue.field + ": " + issue.message);
         }
     }
-    bench.place = computePlace(config.devices.kind, config.precision.compute);
+    bench.place = computePlace(config);
     return bench;
 }
 
@@ -118,9 +119,7 @@ nlohmann::ordered_json toJson(const MachinePeak& machine)
 ExitStatus benchTrain(const BenchOptions& options, Console& console)
 {
     const Bench bench = benchOf(options);
-    if (bench.place.device.is_cpu()) {
-        requireFits(bench.shape, bench.config, localCpuProfile());
-    }
+    requireFits(bench.shape, bench.config, placeProfile(bench.place.device));
     const StopSignals signals;
     const TrainingBench result =
         benchTraining(bench.shape, bench.config, options.rounds, signals.progress(console));
@@ -210,6 +209,7 @@ ExitStatus benchGenerate(const BenchOptions& options, Console& console)
         {"seconds_per_token", result.secondsPerToken},
         {"floor_seconds", result.tokenFloorSeconds()},
         {"hfu", result.prefillFloorSeconds() / result.prefillSeconds},
+        {"cuda_graph", result.usesGraph},
         {"peak_bytes", result.peakBytes},
         {"dtype", dtypeName(bench.place.dtype)},
         {"machine", toJson(result.machine)},

@@ -102,8 +102,7 @@ ExitStatus plan(const PlanOptions& options, Console& console)
     }
     printPlan(console, report);
     if (!report.plan.fits) {
-        const DeviceError refusal =
-            planRefusal(report.plan.peakBytes, report.device, report.alternatives);
+        const DeviceError refusal = planRefusal(report.plan, report.device, report.alternatives);
         console.note("longlora: " + refusal.describe());
     }
     console.finish(planReportJson(report));

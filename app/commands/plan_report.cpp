@@ -53,7 +53,9 @@ void printMemory(Console& console, const PlanReport& report)
         fmt::format(kLine, formatCount(plan.largestContext), "is the largest context that fits"));
     if (plan.hostBytes > 0.0) {
         console.print(fmt::format(kLine, formatBytes(plan.hostBytes),
-                                  "of the machine's memory, for hidden states of the layers"));
+                                  fmt::format("of the machine's memory, for hidden states of the "
+                                              "layers{}",
+                                              plan.hostFits ? "" : ": more than is free")));
     }
     console.print(fmt::format(kLine, formatBytes(plan.diskBytes), "on disk"));
 }
@@ -155,7 +157,9 @@ void printPlan(Console& console, const PlanReport& report)
 std::string planReportJson(const PlanReport& report)
 {
     auto json = Json::parse(memoryPlanToJson(report.plan));
-    json["verdict"] = verdictName(verdictOf(report.plan.peakBytes, report.device.memoryBytes));
+    json["verdict"] = verdictName(report.plan.hostFits
+                                      ? verdictOf(report.plan.peakBytes, report.device.memoryBytes)
+                                      : PlanVerdict::No);
     json["device"] = {{"name", report.device.name},
                       {"count", report.deviceCount},
                       {"memory_bytes", report.device.memoryBytes},

@@ -87,7 +87,7 @@ void announceFolder(Console& console, const fs::path& folder)
 ExitStatus train(const TrainOptions& options, Console& console)
 {
     const RunConfig config = readRunConfig(options.config, RunPurpose::Train);
-    const ComputePlace place = computePlace(config.devices.kind, config.precision.compute);
+    const ComputePlace place = computePlace(config);
     if (!options.ignorePlan) {
         requireFits(readModelConfig(config.model), config, placeProfile(place.device));
     }

@@ -146,6 +146,29 @@ TEST(CachedForward, KeepsBf16OfAModelInFp32)
               KvCache(model, KvFormat::Model).bytesFor(1000) / 2.0);
 }
 
+// What a CUDA graph captures must not depend on the host's idea of the position.
+TEST(CachedForward, DecodesAtAPositionThatOnlyTheDeviceKnows)
+{
+    for (const std::int64_t window : {0, 1, 13}) {
+        DecoderModel model = randomLlama(6, 2, at::kFloat);
+        model.config.slidingWindow = window;
+        const Ids ids = randomIds(41, model.config.vocabularySize, 3);
+        for (const KvFormat format : {KvFormat::Model, KvFormat::BFloat16, KvFormat::Int8}) {
+            CachedForward usual(model, 7, format), fixed(model, 7, format);
+            usual.prefill(firstOf(ids, 9), 41);
+            fixed.prefill(firstOf(ids, 9), 41);
+            const at::Tensor position = at::zeros({1}, at::kLong);
+            for (std::int64_t i = 9; i < 41; ++i) {
+                const TokenId id = ids[static_cast<std::size_t>(i)];
+                position.fill_(i);
+                const at::Tensor logits = fixed.decodeAt(idRow({id}), position);
+                fixed.cache().append({&id, 1});
+                EXPECT_TRUE(at::equal(logits, usual.decode(id))) << window << " " << i;
+            }
+        }
+    }
+}
+
 TEST(CachedForward, ReadingAWholeTextIsReadingItsChunks)
 {
     const DecoderModel model = randomLlama(8, 2, at::kDouble);

@@ -2,13 +2,18 @@
 #include "kernels/decode_attention.h"
 #include "kernels/dispatch.h"
 #include "kernels/kv_quantization.h"
+#include "tests/kernels/test_tensor.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <memory>
 #include <random>
+#include <string>
+#include <tuple>
 #include <vector>
 
 namespace longlora::kernels {
@@ -101,6 +106,14 @@ struct Cached {
         vectors.data = groups.data();
     }
 
+    /// Of the vectors as kept.
+    std::size_t bytes() const
+    {
+        return floats.size() * sizeof(float) + bfloats.size() * sizeof(BFloat16) +
+               halves.size() * sizeof(Float16) + codes.size() +
+               groups.size() * sizeof(FourBitGroup);
+    }
+
     std::vector<double> exact;
     std::vector<float> floats, scales;
     std::vector<BFloat16> bfloats;
@@ -110,15 +123,16 @@ struct Cached {
     CachedVectors vectors;
 };
 
+/// Of the tokens [first, end).
 std::vector<double> naive(const Case& c, const std::vector<float>& q, const Cached& keys,
-                          const Cached& values)
+                          const Cached& values, std::int64_t first, std::int64_t end)
 {
     std::vector<double> out(q.size());
     for (std::int64_t h = 0; h < c.heads; ++h) {
         const std::int64_t kvHead = h / (c.heads / c.kvHeads);
         std::vector<double> weight(static_cast<std::size_t>(c.tokens));
         double total = 0.0;
-        for (std::int64_t t = 0; t < c.tokens; ++t) {
+        for (std::int64_t t = first; t < end; ++t) {
             double score = 0.0;
             for (std::int64_t d = 0; d < c.headDim; ++d) {
                 score += static_cast<double>(q[h * c.headDim + d]) *
@@ -127,7 +141,7 @@ std::vector<double> naive(const Case& c, const std::vector<float>& q, const Cach
             weight[t] = std::exp(score / std::sqrt(static_cast<double>(c.headDim)));
             total += weight[t];
         }
-        for (std::int64_t t = 0; t < c.tokens; ++t) {
+        for (std::int64_t t = first; t < end; ++t) {
             for (std::int64_t d = 0; d < c.headDim; ++d) {
                 out[h * c.headDim + d] +=
                     weight[t] / total * values.exact[(kvHead * room(c) + t) * c.headDim + d];
@@ -146,66 +160,134 @@ std::vector<float> randomQueries(const Case& c)
     return q;
 }
 
-std::vector<float> decoded(const Case& c, std::vector<float> q, const Cached& keys,
-                           const Cached& values, int threads)
+/// Memory that a device sees with a copy of `bytes` in it.
+std::shared_ptr<void> copiedTo(Device device, const void* from, std::size_t bytes)
 {
-    std::vector<float> out(q.size());
-    decodeAttention(
-        {.q = contiguousView<const void>(q.data(), DType::Float32, {c.heads, c.headDim}),
-         .keys = keys.vectors,
-         .values = values.vectors,
-         .tokens = c.tokens,
-         .kvHeads = c.kvHeads,
-         .out = contiguousView<void>(out.data(), DType::Float32, {c.heads, c.headDim}),
-         .stream = {Device::Cpu, nullptr, threads}});
-    return out;
+    std::shared_ptr<void> memory = poisonedMemory(device, std::max<std::size_t>(bytes, 16));
+    if (bytes > 0) {
+        std::memcpy(memory.get(), from, bytes);
+    }
+    return memory;
 }
 
-class Decode : public testing::TestWithParam<std::tuple<CacheFormat, Case>> {};
+/// Vectors in memory of a device.
+struct Placed {
+    Placed(Device device, const Cached& cached)
+        : data(copiedTo(device, cached.vectors.data, cached.bytes()))
+        , scales(copiedTo(device, cached.scales.data(), cached.scales.size() * sizeof(float)))
+        , vectors(cached.vectors)
+    {
+        vectors.data = data.get();
+        vectors.scales = vectors.scales != nullptr ? static_cast<float*>(scales.get()) : nullptr;
+    }
+
+    std::shared_ptr<void> data, scales;
+    CachedVectors vectors;
+};
+
+/// What `args` give, which say everything but where.
+std::vector<float> decoded(DecodeAttention args, const Case& c, const std::vector<float>& q,
+                           Device device, int threads = 1)
+{
+    const TestArray<float> queries(device, q), out(device, std::vector<float>(q.size()));
+    const std::int64_t numbers =
+        decodeWorkspace(c.heads, c.headDim, args.tokens, args.recentTokens);
+    const std::shared_ptr<void> workspace =
+        poisonedMemory(device, static_cast<std::size_t>(numbers) * sizeof(float));
+    args.q = contiguousView<const void>(queries.data(), DType::Float32, {c.heads, c.headDim});
+    args.kvHeads = c.kvHeads;
+    args.out = contiguousView<void>(out.data(), DType::Float32, {c.heads, c.headDim});
+    args.workspace = static_cast<float*>(workspace.get());
+    args.stream = {device, nullptr, threads};
+    decodeAttention(args);
+    synchronise(device);
+    return out.values();
+}
+
+std::vector<float> decoded(const Case& c, const std::vector<float>& q, const Cached& keys,
+                           const Cached& values, Device device, int threads = 1)
+{
+    const Placed k(device, keys), v(device, values);
+    return decoded({.keys = k.vectors, .values = v.vectors, .tokens = c.tokens}, c, q, device,
+                   threads);
+}
+
+std::vector<Device> devices()
+{
+    return kCudaCompiled ? std::vector<Device>{Device::Cpu, Device::Cuda}
+                         : std::vector<Device>{Device::Cpu};
+}
+
+class Decode : public testing::TestWithParam<std::tuple<Device, CacheFormat, Case>> {};
 
 TEST_P(Decode, IsTheFormula)
 {
-    const auto& [format, c] = GetParam();
+    const auto& [device, format, c] = GetParam();
+    LONGLORA_SKIP_WITHOUT_DEVICE(device);
     const Cached keys(c, format, 1), values(c, format, 2);
     const std::vector<float> q = randomQueries(c);
-    const std::vector<double> expected = naive(c, q, keys, values);
-    const std::vector<float> out = decoded(c, q, keys, values, 1);
+    const std::vector<double> expected = naive(c, q, keys, values, 0, c.tokens);
+    const std::vector<float> out = decoded(c, q, keys, values, device);
     for (std::size_t i = 0; i < out.size(); ++i) {
         EXPECT_NEAR(out[i], expected[i], 2e-6) << i;
     }
-    EXPECT_EQ(decoded(c, q, keys, values, 3), out) << "with other threads";
+    EXPECT_EQ(decoded(c, q, keys, values, device, 3), out) << "with other threads";
+}
+
+TEST_P(Decode, KnowsFromTheDeviceHowManyTokensThereAre)
+{
+    const auto& [device, format, c] = GetParam();
+    LONGLORA_SKIP_WITHOUT_DEVICE(device);
+    const Cached keys(c, format, 1), values(c, format, 2);
+    const std::vector<float> q = randomQueries(c);
+    const Placed k(device, keys), v(device, values);
+    for (const std::int64_t newest : {std::int64_t{0}, c.tokens / 2, c.tokens - 1}) {
+        for (const std::int64_t window : {std::int64_t{0}, std::int64_t{1}, c.tokens / 3}) {
+            const TestArray<std::int64_t> position(device, {newest});
+            const std::vector<float> out = decoded({.keys = k.vectors,
+                                                    .values = v.vectors,
+                                                    .tokens = c.tokens,
+                                                    .newest = position.data(),
+                                                    .window = window},
+                                                   c, q, device);
+            const std::int64_t first =
+                window > 0 ? std::max<std::int64_t>(0, newest + 1 - window) : 0;
+            const std::vector<double> expected = naive(c, q, keys, values, first, newest + 1);
+            for (std::size_t i = 0; i < out.size(); ++i) {
+                EXPECT_NEAR(out[i], expected[i], 2e-6) << newest << " " << window << " " << i;
+            }
+        }
+    }
+}
+
+std::string decodeName(const testing::TestParamInfo<std::tuple<Device, CacheFormat, Case>>& one)
+{
+    const auto& [device, format, c] = one.param;
+    const char* const formats[] = {"Float32", "BFloat16", "Float16", "Int8", "Int4"};
+    return std::string(device == Device::Cpu ? "Cpu" : "Cuda") + formats[static_cast<int>(format)] +
+           "Of" + std::to_string(c.heads) + "Heads" + std::to_string(c.tokens) + "Tokens";
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Decode,
-    testing::Combine(testing::Values(CacheFormat::Float32, CacheFormat::BFloat16,
+    testing::Combine(testing::ValuesIn(devices()),
+                     testing::Values(CacheFormat::Float32, CacheFormat::BFloat16,
                                      CacheFormat::Float16, CacheFormat::Int8, CacheFormat::Int4),
                      testing::Values(Case{1, 1, 8, 1}, Case{4, 2, 16, 255}, Case{9, 3, 64, 256},
                                      Case{6, 1, 20, 257}, Case{8, 8, 33, 1000},
-                                     Case{7, 7, 128, 131}, Case{15, 5, 80, 65})));
+                                     Case{7, 7, 128, 131}, Case{15, 5, 80, 65})),
+    decodeName);
 
-/// `first` tokens of `whole` as one part, those after them as the other.
-std::vector<float> decodedInParts(const Case& c, std::vector<float> q, const Cached& keys,
-                                  const Cached& values, const Cached& recentKeys,
-                                  const Cached& recentValues, std::int64_t recentTokens)
-{
-    std::vector<float> out(q.size());
-    decodeAttention(
-        {.q = contiguousView<const void>(q.data(), DType::Float32, {c.heads, c.headDim}),
-         .keys = keys.vectors,
-         .values = values.vectors,
-         .tokens = c.tokens,
-         .recentKeys = recentKeys.vectors,
-         .recentValues = recentValues.vectors,
-         .recentTokens = recentTokens,
-         .kvHeads = c.kvHeads,
-         .out = contiguousView<void>(out.data(), DType::Float32, {c.heads, c.headDim}),
-         .stream = {Device::Cpu, nullptr, 2}});
-    return out;
-}
+class DecodeOn : public testing::TestWithParam<Device> {};
 
-TEST(DecodeAttention, TakesTheNewestTokensInAnotherFormat)
+INSTANTIATE_TEST_SUITE_P(Devices, DecodeOn, testing::ValuesIn(devices()), [](const auto& one) {
+    return std::string(one.param == Device::Cpu ? "Cpu" : "Cuda");
+});
+
+TEST_P(DecodeOn, TakesTheNewestTokensInAnotherFormat)
 {
+    const Device device = GetParam();
+    LONGLORA_SKIP_WITHOUT_DEVICE(device);
     for (const std::int64_t tokens : {0, 1, 128, 300}) {
         for (const std::int64_t recent : {1, 64, 127, 129}) {
             const Case old{6, 2, 40, tokens}, newest{6, 2, 40, recent},
@@ -227,9 +309,16 @@ TEST(DecodeAttention, TakesTheNewestTokensInAnotherFormat)
             join(allKeys, keys, recentKeys);
             join(allValues, values, recentValues);
             const std::vector<float> q = randomQueries(all);
-            const std::vector<double> expected = naive(all, q, allKeys, allValues);
-            const std::vector<float> out =
-                decodedInParts(old, q, keys, values, recentKeys, recentValues, recent);
+            const std::vector<double> expected = naive(all, q, allKeys, allValues, 0, all.tokens);
+            const Placed k(device, keys), v(device, values);
+            const Placed newestK(device, recentKeys), newestV(device, recentValues);
+            const std::vector<float> out = decoded({.keys = k.vectors,
+                                                    .values = v.vectors,
+                                                    .tokens = tokens,
+                                                    .recentKeys = newestK.vectors,
+                                                    .recentValues = newestV.vectors,
+                                                    .recentTokens = recent},
+                                                   old, q, device);
             for (std::size_t i = 0; i < out.size(); ++i) {
                 EXPECT_NEAR(out[i], expected[i], 2e-6) << tokens << " " << recent << " " << i;
             }
@@ -237,29 +326,15 @@ TEST(DecodeAttention, TakesTheNewestTokensInAnotherFormat)
     }
 }
 
-TEST(DecodeAttention, NaNInIsNaNOut)
+TEST_P(DecodeOn, NaNInIsNaNOut)
 {
+    LONGLORA_SKIP_WITHOUT_DEVICE(GetParam());
     const Case c{2, 1, 8, 600};
     Cached keys(c, CacheFormat::Float32, 1), values(c, CacheFormat::Float32, 2);
     keys.floats[300 * 8] = std::numeric_limits<float>::quiet_NaN();
-    for (const float x : decoded(c, randomQueries(c), keys, values, 1)) {
+    for (const float x : decoded(c, randomQueries(c), keys, values, GetParam())) {
         EXPECT_TRUE(std::isnan(x));
     }
-}
-
-TEST(DecodeAttention, RefusesAGpu)
-{
-    const Case c{1, 1, 8, 1};
-    const Cached keys(c, CacheFormat::Float32, 1);
-    std::vector<float> q(8), out(8);
-    EXPECT_THROW(decodeAttention({.q = contiguousView<const void>(q.data(), DType::Float32, {1, 8}),
-                                  .keys = keys.vectors,
-                                  .values = keys.vectors,
-                                  .tokens = 1,
-                                  .kvHeads = 1,
-                                  .out = contiguousView<void>(out.data(), DType::Float32, {1, 8}),
-                                  .stream = {Device::Cuda, nullptr, 0}}),
-                 KernelError);
 }
 
 } // namespace

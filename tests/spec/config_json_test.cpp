@@ -31,7 +31,7 @@ constexpr const char* kContract = R"({
                 "weight_decay": 0.0, "clip_norm": 1.0, "moments": "fp32"},
   "schedule": {"kind": "constant", "warmup_steps": 20, "steps": 1000, "epochs": null},
   "batch": {"micro_batch": 1, "accumulation": 8},
-  "precision": {"compute": "auto"},
+  "precision": {"compute": "auto", "deterministic": false},
   "memory": {"recompute": "auto", "offload": "auto", "tile": "auto"},
   "devices": {"kind": "auto", "ranks": 1, "sequence_parallel": 1},
   "evaluation": {"every_steps": 100, "passkey_every_steps": 0},

@@ -12,6 +12,7 @@
 namespace longlora {
 namespace {
 
+using test::gpuWith;
 using test::llama2;
 using test::llama2Large;
 using test::runAt;
@@ -133,7 +134,7 @@ TEST(NearestFits, DevicesAreNamedWhereNoSettingHelps)
     EXPECT_LE(found[0].memoryBytes, found[1].memoryBytes);
     // The smallest run of 70B is larger than any one device.
     EXPECT_TRUE(nearestFits(llama2Large(), config, device).empty());
-    const DeviceError refusal = planRefusal(5e9, device, {});
+    const DeviceError refusal = planRefusal(MemoryPlan{}, device, {});
     EXPECT_NE(refusal.hint().find("smaller model"), std::string::npos);
 }
 
@@ -141,13 +142,36 @@ TEST(PlanRefusal, SaysWhatIsNeededWhatIsThereAndWhatWouldFit)
 {
     const RunConfig config = trainable(100000);
     const DeviceProfile device = cpuWith(64 * kGiB);
-    const double peak = planMemory(llama2(), config, device).peakBytes;
-    const DeviceError refusal = planRefusal(peak, device, nearestFits(llama2(), config, device));
+    const DeviceError refusal = planRefusal(planMemory(llama2(), config, device), device,
+                                            nearestFits(llama2(), config, device));
     EXPECT_EQ(refusal.exitStatus(), ExitStatus::Device);
     const std::string said = refusal.describe();
     EXPECT_NE(said.find("CPU, 2 threads has 64 GiB"), std::string::npos) << said;
     EXPECT_NE(said.find("--set context.length="), std::string::npos) << said;
     EXPECT_NE(said.find("--set precision.compute=bf16"), std::string::npos) << said;
+}
+
+TEST(PlanRefusal, SaysWhereTheMachineHasNotTheMemoryForWhatIsOffloaded)
+{
+    RunConfig config = trainable(100000);
+    config.precision.compute = ComputePrecision::Bf16;
+    DeviceProfile device = gpuWith(40 * kGiB);
+    config.memory.offload = OffloadMode::On;
+    EXPECT_TRUE(planMemory(llama2(), config, device).fits) << "nothing is known of the machine";
+    device.hostMemoryBytes = 16 * kGiB;
+    const MemoryPlan plan = planMemory(llama2(), config, device);
+    EXPECT_FALSE(plan.fits);
+    EXPECT_LT(plan.largestContext, 100000);
+    EXPECT_GT(plan.largestContext, 50000);
+    const auto found = nearestFits(llama2(), config, device);
+    const std::string said = planRefusal(plan, device, found).describe();
+    EXPECT_NE(said.find("memory of the machine, which has 16 GiB free"), std::string::npos) << said;
+    for (const PlanAlternative& one : found) {
+        EXPECT_TRUE(!one.device.empty() || planMemory(llama2(), one.config, device).fits);
+    }
+    config.memory.offload = OffloadMode::Auto;
+    const MemoryPlan automatic = planMemory(llama2(), config, device);
+    EXPECT_EQ(automatic.hostBytes, 0.0) << "it would not help";
 }
 
 } // namespace

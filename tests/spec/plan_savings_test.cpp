@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace longlora {
 namespace {
 
@@ -48,6 +50,23 @@ TEST(PlanMemory, CountsMomentsInTheirOwnFormat)
     EXPECT_EQ(moments(MomentFormat::EightBit), full * (264.0 / 1024.0)) << "kernels/adamw.h";
     config.precision.compute = ComputePrecision::Fp64;
     EXPECT_EQ(moments(MomentFormat::EightBit), 2.0 * full);
+}
+
+TEST(PlanMemory, CountsTheCopiesOfTheDeterministicBackward)
+{
+    RunConfig config = runAt(16384);
+    config.attention.kind = AttentionKind::Full;
+    config.precision.compute = ComputePrecision::Bf16;
+    config.memory.recompute = RecomputeLevel::Full;
+    const DeviceProfile device = gpuWith(80.0 * kGiB);
+    const double fast = bytesOf(planMemory(llama2(), config, device), "Attention kernel");
+    config.precision.deterministic = true;
+    const double exact = bytesOf(planMemory(llama2(), config, device), "Attention kernel");
+    const double copies = std::ceil(132.0 / 32.0); // multiprocessors, heads
+    EXPECT_EQ(exact - fast, (copies - 1.0) * 4.0 * 16384.0 * 4096.0);
+    config.attention.kind = AttentionKind::S2; // 4 groups of 16 heads at once
+    const double grouped = bytesOf(planMemory(llama2(), config, device), "Attention kernel");
+    EXPECT_LT(grouped, exact);
 }
 
 TEST(GroupTile, IsWholeGroupsOrNone)

@@ -251,7 +251,8 @@ void ConsequencesPanel::showFigures()
     m_largest->setText(plan->largestContext > 0
                            ? tr("%1 tokens").arg(countText(plan->largestContext))
                            : tr("none fits"));
-    m_host->setText(bytesText(plan->hostBytes));
+    m_host->setText(plan->hostFits ? bytesText(plan->hostBytes)
+                                   : tr("%1, more than is free").arg(bytesText(plan->hostBytes)));
     m_figures->setRowVisible(m_host, plan->hostBytes > 0.0);
     m_disk->setText(bytesText(plan->diskBytes));
     m_useLargest->setEnabled(plan->largestContext > 1 &&

@@ -134,9 +134,11 @@ void RunDraft::derive()
     if (!m_plan->fits) {
         m_alternatives = nearestFits(*model(), m_config, plannedDevice());
     }
-    m_fitsHere = m_elsewhere
-                     ? outlinePlan(*model(), m_config, device()).peakBytes <= device().memoryBytes
-                     : m_plan->fits;
+    m_fitsHere = m_plan->fits;
+    if (m_elsewhere) {
+        const PlanOutline here = outlinePlan(*model(), m_config, device());
+        m_fitsHere = here.hostFits && here.peakBytes <= device().memoryBytes;
+    }
 }
 
 void RunDraft::planFor(const std::optional<DeviceProfile>& elsewhere)

@@ -69,9 +69,10 @@ DeviceGroup::DeviceGroup(RunDraft& draft, ConfigForm& form, QWidget* parent)
     grid->addWidget(form.choice<DeviceKind>("devices.kind", {{DeviceKind::Auto, tr("automatic")},
                                                              {DeviceKind::Cpu, tr("processor")},
                                                              {DeviceKind::Cuda, tr("GPU")}}));
-    auto* device =
-        named(new QLabel(toQString(draft.device().name), this), "configureDevice", tr("Device"));
-    grid->addWidget(new FieldRow(tr("Device"), device));
+    grid->addWidget(form.check("precision.deterministic"));
+    auto* device = named(new QLabel(toQString(draft.device().name), this), "configureDevice",
+                         tr("Computes on"));
+    grid->addWidget(new FieldRow(tr("Computes on"), device));
     connect(&draft, &RunDraft::changed, device,
             [device, &draft] { device->setText(toQString(draft.device().name)); });
     layout->addLayout(grid);

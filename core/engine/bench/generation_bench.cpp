@@ -55,6 +55,7 @@ GenerationBench benchGeneration(const ModelConfig& shape, const ComputePlace& pl
 
     const DecoderModel model = randomModel(shape, 1, place);
     CachedForward forward(model, 0, cache);
+    bench.usesGraph = forward.usesGraph();
     resetPeakMemory(place.device);
     const std::vector<TokenId> prompt = randomPrompt(promptTokens, shape.vocabularySize);
     const auto start = Clock::now();

@@ -18,6 +18,7 @@ struct GenerationBench {
     double peakBytes = 0.0;
     double prefillFlops = 0.0;
     double bytesPerToken = 0.0; ///< weights and cached keys and values, seen once for a new token
+    bool usesGraph = false;     ///< new tokens are one CUDA graph each
     MachinePeak machine;
 
     double prefillFloorSeconds() const { return prefillFlops / machine.flopsPerSecond; }

@@ -3,6 +3,7 @@
 
 #include "core/engine/model/quantized_linears.h"
 #include "core/engine/model/random_model.h"
+#include "core/engine/tensor/place_profile.h"
 #include "core/engine/train/trainer.h"
 #include "core/spec/config/config_issues.h"
 #include "core/spec/plan/time_planner.h"
@@ -42,13 +43,13 @@ double median(std::vector<double> values)
 TrainingBench benchTraining(const ModelConfig& shape, const RunConfig& config, std::int64_t steps,
                             const ProgressCallback& progress)
 {
-    const ComputePlace place = computePlace(config.devices.kind, config.precision.compute);
+    const ComputePlace place = computePlace(config);
     TrainingBench bench;
     bench.steps = steps;
     bench.machine = measureMachinePeak(place);
 
     resetPeakMemory(place.device); // what was measured on is no part of the program
-    const MemoryPlan plan = planMemory(shape, config, localCpuProfile());
+    const MemoryPlan plan = planMemory(shape, config, placeProfile(place.device));
     bench.plannedPeakBytes = plan.peakBytes;
     bench.memory = plan.layerMemory;
     bench.executedFlops = stepFlops(shape, config, plan.layerMemory);

@@ -10,6 +10,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/lerp.h>
 #include <ATen/ops/sigmoid.h>
 
@@ -80,6 +82,26 @@ kernels::CachedVectors cachedVectors(const StoredVectors& stored, std::int64_t f
             stored.scales.defined() ? stored.scales.const_data_ptr<float>() + first : nullptr};
 }
 
+/// One query [1, 1, H, D] over what `decode` names.
+at::Tensor attendWith(kernels::DecodeAttention decode, const at::Tensor& q, std::int64_t kvHeads)
+{
+    const at::Tensor heads = q.reshape({q.size(2), q.size(3)});
+    const at::Tensor out = at::empty_like(heads);
+    at::Tensor workspace;
+    if (!q.is_cpu()) {
+        workspace = at::empty({kernels::decodeWorkspace(heads.size(0), heads.size(1), decode.tokens,
+                                                        decode.recentTokens)},
+                              q.options().dtype(at::kFloat));
+        decode.workspace = workspace.mutable_data_ptr<float>();
+    }
+    decode.q = kernelView(heads);
+    decode.kvHeads = kvHeads;
+    decode.out = kernelView(out);
+    decode.stream = kernelStream(heads);
+    kernels::decodeAttention(decode);
+    return out.view(q.sizes());
+}
+
 at::Tensor idTensor(std::span<const TokenId> ids, const at::Device& device)
 {
     at::Tensor made = at::empty({1, static_cast<std::int64_t>(ids.size())}, at::kLong);
@@ -102,8 +124,19 @@ CachedForward::CachedForward(const DecoderModel& model, std::int64_t chunkTokens
     , m_chunkTokens(chunkTokens > 0           ? chunkTokens
                     : model.device().is_cpu() ? kChunkTokensCpu
                                               : kChunkTokensGpu)
+    , m_format(format)
     , m_cache(model, format)
 {}
+
+void CachedForward::makeRoom(std::int64_t totalTokens)
+{
+    const std::int64_t before = m_cache.capacity();
+    m_cache.reserve(totalTokens);
+    if (m_cache.capacity() != before) {
+        m_graph.reset(); // the cache has moved
+    }
+    prepareRotary(totalTokens);
+}
 
 void CachedForward::prepareRotary(std::int64_t totalTokens)
 {
@@ -120,6 +153,7 @@ void CachedForward::prepareRotary(std::int64_t totalTokens)
     if (same && m_rotary.cos.size(0) >= rows) {
         return;
     }
+    m_graph.reset(); // the table moves
     m_rotary = rotaryTable(rope, m_model.config.rotaryDim(), 0, rows, totalTokens, m_model.device(),
                            m_model.dtype());
     m_rope = rope;
@@ -134,8 +168,7 @@ at::Tensor CachedForward::prefill(std::span<const TokenId> prompt, std::int64_t 
     const at::NoGradGuard noGrad;
     m_reusedTokens = 0;
     m_cache.truncate(std::min(commonBeginning(m_cache.ids(), prompt), promptTokens - 1));
-    m_cache.reserve(totalTokens);
-    prepareRotary(totalTokens);
+    makeRoom(totalTokens);
     m_reusedTokens = m_cache.length();
 
     const auto report = [&](std::int64_t done) {
@@ -162,15 +195,44 @@ at::Tensor CachedForward::decode(TokenId id)
 {
     assert(m_cache.length() < m_cache.capacity());
     const at::NoGradGuard noGrad;
-    return logitsOfLast(readChunk({&id, 1}));
+    if (!usesGraph()) {
+        return logitsOfLast(readChunk({&id, 1}));
+    }
+    if (!m_graph) {
+        m_graph = std::make_unique<DecodeGraph>(
+            m_model.device(), [this](const at::Tensor& one, const at::Tensor& position) {
+                return decodeAt(one, position);
+            });
+    }
+    at::Tensor logits = m_graph->run(id, m_cache.length());
+    m_cache.append({&id, 1});
+    return logits;
+}
+
+bool CachedForward::usesGraph() const
+{
+    return DecodeGraph::isPossible(m_model.device()) && m_model.dtype() != at::kDouble &&
+           m_format != KvFormat::Int4;
+}
+
+at::Tensor CachedForward::decodeAt(const at::Tensor& id, const at::Tensor& position)
+{
+    const at::NoGradGuard noGrad;
+    const RotaryTable rotary{m_rotary.cos.index_select(0, position),
+                             m_rotary.sin.index_select(0, position)};
+    return logitsOfLast(throughLayers(
+        id, rotary,
+        [&](std::size_t layer, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+            m_cache.writeAt(layer, position, k, v);
+            return attendAt(layer, q, position);
+        }));
 }
 
 at::Tensor CachedForward::readWhole(std::span<const TokenId> text)
 {
     const at::NoGradGuard noGrad;
     m_cache.truncate(0);
-    m_cache.reserve(std::ssize(text));
-    prepareRotary(std::ssize(text));
+    makeRoom(std::ssize(text));
     std::vector<at::Tensor> hidden;
     while (m_cache.length() < std::ssize(text)) {
         const auto done = static_cast<std::size_t>(m_cache.length());
@@ -187,22 +249,34 @@ at::Tensor CachedForward::readChunk(std::span<const TokenId> ids)
     const auto count = static_cast<std::int64_t>(ids.size());
     const RotaryTable rotary{m_rotary.cos.narrow(0, past, count),
                              m_rotary.sin.narrow(0, past, count)};
-    std::size_t layer = 0;
-    const Attend attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-        if (count == 1 && past > 0) {
+    at::Tensor hidden = throughLayers(
+        idTensor(ids, m_model.device()), rotary,
+        [&](std::size_t layer, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+            if (count == 1 && past > 0) {
+                m_cache.write(layer, k, v);
+                return attendOne(layer, q);
+            }
+            // Before they are written: the newest of the past may leave the recent for them.
+            at::Tensor out = attendChunk(layer, q, k, v);
             m_cache.write(layer, k, v);
-            return attendOne(layer, q);
-        }
-        // Before they are written: the newest of the past may leave the recent for them.
-        at::Tensor out = attendChunk(layer, q, k, v);
-        m_cache.write(layer, k, v);
-        return out;
-    };
-    at::Tensor hidden = embed(m_model, idTensor(ids, m_model.device()));
-    for (layer = 0; layer < m_model.layers.size(); ++layer) {
-        hidden = layerForward(m_model.layers[layer], m_model.config, hidden, rotary, attend);
-    }
+            return out;
+        });
     m_cache.append(ids);
+    return hidden;
+}
+
+at::Tensor CachedForward::throughLayers(
+    const at::Tensor& ids, const RotaryTable& rotary,
+    const std::function<at::Tensor(std::size_t, const at::Tensor&, const at::Tensor&,
+                                   const at::Tensor&)>& attend) const
+{
+    at::Tensor hidden = embed(m_model, ids);
+    for (std::size_t layer = 0; layer < m_model.layers.size(); ++layer) {
+        hidden = layerForward(m_model.layers[layer], m_model.config, hidden, rotary,
+                              [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+                                  return attend(layer, q, k, v);
+                              });
+    }
     return hidden;
 }
 
@@ -210,29 +284,33 @@ at::Tensor CachedForward::attendOne(std::size_t layer, const at::Tensor& q) cons
 {
     const std::int64_t end = m_cache.length() + 1, window = m_model.config.slidingWindow;
     const std::int64_t first = window > 0 ? std::max<std::int64_t>(0, end - window) : 0;
-    if (!q.is_cpu() || q.scalar_type() == at::kDouble) {
+    if (q.scalar_type() == at::kDouble) {
         return attendAll(q, m_cache.keys(layer, first, end), m_cache.values(layer, first, end)).out;
     }
-    const at::Tensor heads = q.reshape({q.size(2), q.size(3)});
-    const at::Tensor out = at::empty_like(heads);
     const KvCache::Kept& keys = m_cache.keptKeys(layer);
     const KvCache::Kept& values = m_cache.keptValues(layer);
     const std::int64_t border = m_cache.firstRecent(layer);
     const std::int64_t storedEnd = std::clamp(border, first, end);
-    kernels::DecodeAttention decode{.q = kernelView(heads),
-                                    .keys = cachedVectors(keys.stored, first),
+    kernels::DecodeAttention decode{.keys = cachedVectors(keys.stored, first),
                                     .values = cachedVectors(values.stored, first),
-                                    .tokens = storedEnd - first,
-                                    .kvHeads = m_model.config.kvHeadCount,
-                                    .out = kernelView(out),
-                                    .stream = kernelStream(heads)};
+                                    .tokens = storedEnd - first};
     if (storedEnd < end) {
         decode.recentKeys = cachedVectors({keys.recent, {}}, storedEnd - border);
         decode.recentValues = cachedVectors({values.recent, {}}, storedEnd - border);
         decode.recentTokens = end - storedEnd;
     }
-    kernels::decodeAttention(decode);
-    return out.view(q.sizes());
+    return attendWith(decode, q, m_model.config.kvHeadCount);
+}
+
+at::Tensor CachedForward::attendAt(std::size_t layer, const at::Tensor& q,
+                                   const at::Tensor& position) const
+{
+    return attendWith({.keys = cachedVectors(m_cache.keptKeys(layer).stored, 0),
+                       .values = cachedVectors(m_cache.keptValues(layer).stored, 0),
+                       .tokens = m_cache.capacity(),
+                       .newest = position.const_data_ptr<std::int64_t>(),
+                       .window = m_model.config.slidingWindow},
+                      q, m_model.config.kvHeadCount);
 }
 
 at::Tensor CachedForward::attendChunk(std::size_t layer, const at::Tensor& q, const at::Tensor& k,

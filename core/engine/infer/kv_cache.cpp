@@ -191,6 +191,14 @@ void KvCache::write(std::size_t layer, const at::Tensor& k, const at::Tensor& v)
     into.firstRecent = first;
 }
 
+void KvCache::writeAt(std::size_t layer, const at::Tensor& position, const at::Tensor& k,
+                      const at::Tensor& v)
+{
+    assert(m_format != KvFormat::Int4);
+    m_storage.storeAt(m_layers[layer].k.stored, position, k.transpose(1, 2));
+    m_storage.storeAt(m_layers[layer].v.stored, position, v.transpose(1, 2));
+}
+
 void KvCache::writeBehindRecent(const Kept& into, const at::Tensor& heads, std::int64_t first) const
 {
     const std::int64_t held = length() - m_firstRecent, added = heads.size(2);

@@ -45,6 +45,10 @@ public:
     /// Puts the keys and values of new tokens behind those held; they count once append() names
     /// their ids. Shapes: k and v [1, new, kv heads, head_dim]; length() + new <= capacity().
     void write(std::size_t layer, const at::Tensor& k, const at::Tensor& v);
+    /// The same for one token at `position` [1], int64 on the device: length(), which the host need
+    /// not know. Not Int4.
+    void writeAt(std::size_t layer, const at::Tensor& position, const at::Tensor& k,
+                 const at::Tensor& v);
     void append(std::span<const TokenId> ids);
 
     /// The keys or values of a layer's tokens [first, end): [1, tokens, kv heads, head_dim] in the

@@ -102,6 +102,17 @@ void KvStorage::store(const StoredVectors& into, const at::Tensor& x) const
     }
 }
 
+void KvStorage::storeAt(const StoredVectors& into, const at::Tensor& position,
+                        const at::Tensor& x) const
+{
+    const StoredVectors one = allocate(1);
+    store(one, x);
+    into.numbers.index_copy_(2, position, one.numbers);
+    if (into.scales.defined()) {
+        into.scales.index_copy_(2, position, one.scales);
+    }
+}
+
 at::Tensor KvStorage::read(const StoredVectors& stored) const
 {
     if (m_format == KvFormat::Model) {

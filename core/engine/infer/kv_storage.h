@@ -30,6 +30,8 @@ public:
     static StoredVectors part(const StoredVectors& stored, std::int64_t first, std::int64_t end);
     /// Shapes: x [1, kv heads, tokens, head_dim], as many tokens as `into` has.
     void store(const StoredVectors& into, const at::Tensor& x) const;
+    /// The same for one token, at a position [1], int64, that only the device need know. Not Int4.
+    void storeAt(const StoredVectors& into, const at::Tensor& position, const at::Tensor& x) const;
     /// -> [1, kv heads, tokens, head_dim] in the model's dtype; if stored in that dtype a view.
     at::Tensor read(const StoredVectors& stored) const;
     /// The same into `y`, of that shape and dtype.

@@ -3,6 +3,7 @@
 
 #include "core/spec/base/error.h"
 #include "core/spec/plan/local_gpu.h"
+#include "core/spec/plan/system_memory.h"
 
 #include <fmt/format.h>
 
@@ -89,7 +90,9 @@ DeviceProfile placeProfile(const c10::Device& device)
     GpuState state = stateOf(device.index());
     // In a container the driver may know this process by another number.
     state.ownBytes = std::max(state.ownBytes, reservedBytes(device.index()));
-    return profileOf(state);
+    DeviceProfile profile = profileOf(state);
+    profile.hostMemoryBytes = availableMemoryBytes();
+    return profile;
 }
 
 #else

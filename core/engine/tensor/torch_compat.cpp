@@ -99,6 +99,21 @@ ComputePlace computePlace(DeviceKind device, ComputePrecision precision)
     return place;
 }
 
+ComputePlace computePlace(const RunConfig& config)
+{
+    const ComputePlace place = computePlace(config.devices.kind, config.precision.compute);
+    // An operator that has no such form throws; fresh memory need not be filled for it.
+    at::globalContext().setDeterministicAlgorithms(
+        config.precision.deterministic && place.device.is_cuda(), false);
+    at::globalContext().setDeterministicFillUninitializedMemory(false);
+    return place;
+}
+
+bool isDeterministic(const at::Device& device)
+{
+    return device.is_cpu() || at::globalContext().deterministicAlgorithms();
+}
+
 std::string describeDevice(const at::Device& device)
 {
 #if defined(LONGLORA_WITH_CUDA)
@@ -182,6 +197,7 @@ void prepareEnvironment()
     if (!isSet) {
         ::setenv("PYTORCH_ALLOC_CONF", "expandable_segments:True", 0);
     }
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
 }
 
 void prepareCompute(int threads)

@@ -20,6 +20,12 @@ struct ComputePlace {
 /// Throws: DeviceError if CUDA is asked for and absent.
 ComputePlace computePlace(DeviceKind device, ComputePrecision precision);
 
+/// Of a run. precision.deterministic holds for this process from here on.
+ComputePlace computePlace(const RunConfig& config);
+
+/// Whether operators there give the same bits every time.
+bool isDeterministic(const at::Device& device);
+
 /// "CPU, 2 threads" or the GPU's name.
 std::string describeDevice(const at::Device& device);
 /// "fp32", "bf16", "f16", "fp64".

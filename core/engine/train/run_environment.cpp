@@ -22,6 +22,7 @@ std::string environmentJson(const ComputePlace& place)
         {"pid", getpid()},
         {"device", describeDevice(place.device)},
         {"precision", dtypeName(place.dtype)},
+        {"deterministic", isDeterministic(place.device)},
         {"threads", at::get_num_threads()},
         {"memory_bytes", placeProfile(place.device).memoryBytes},
         {"libtorch", TORCH_VERSION},

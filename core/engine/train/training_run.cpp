@@ -139,7 +139,7 @@ private:
 
 void TrainingRun::prepare()
 {
-    m_place = computePlace(m_config.devices.kind, m_config.precision.compute);
+    m_place = computePlace(m_config);
     resetPeakMemory(m_place.device);
     m_gpu.emplace(placeUuid(m_place.device));
     say(RunState::Preparing, "reading the model's configuration");

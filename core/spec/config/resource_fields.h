@@ -32,6 +32,10 @@ void visitFields(Config& c, Visitor& visitor)
         {"compute", "Compute precision", "",
          "Type of number the model computes with; auto: bf16 on a GPU, fp32 on a processor."},
         c.compute);
+    visitor.field({"deterministic", "Deterministic", "",
+                   "On a GPU only operators that give the same bits every time, slower ones among "
+                   "them. A processor always does."},
+                  c.deterministic);
 }
 
 template <class Config, class Visitor>

@@ -102,6 +102,7 @@ struct BatchConfig {
 
 struct PrecisionConfig {
     ComputePrecision compute = ComputePrecision::Auto;
+    bool deterministic = false; ///< on a GPU; a processor always is
     bool operator==(const PrecisionConfig&) const = default;
 };
 

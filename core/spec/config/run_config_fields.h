@@ -23,7 +23,7 @@ void visitFields(Config& c, Visitor& visitor)
                   c.runName);
     visitor.field({"seed", "Seed", "",
                    "Start of all random numbers; the same seed on the same build and device "
-                   "repeats a run exactly.",
+                   "repeats a run exactly, on a GPU with precision.deterministic.",
                    0, 9007199254740992},
                   c.seed);
     visitor.group("data", "Data", c.data);

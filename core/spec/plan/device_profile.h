@@ -14,7 +14,9 @@ struct DeviceProfile {
     DeviceKind kind = DeviceKind::Cpu;
     std::int64_t threads = 1; ///< of a processor
     double memoryBytes = 0.0; ///< usable by this process
-    double takenBytes = 0.0;  ///< beside that, taken by other programs; 0: none, or unknown
+    /// Of a GPU's machine, for what memory.offload keeps there; 0: unknown.
+    double hostMemoryBytes = 0.0;
+    double takenBytes = 0.0; ///< beside that, taken by other programs; 0: none, or unknown
     /// Resident without a run: program, libraries, and whatever else it holds.
     double programBytes = 114.0 * 1024.0 * 1024.0;
     /// Sustained while training, as stepFlops() counts; 0: unknown.

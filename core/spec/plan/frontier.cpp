@@ -72,8 +72,10 @@ FrontierCell planCell(const ModelConfig& model, const RunConfig& config,
         }
         const RunConfig run = placed(config, length, devices, sharing);
         const PlanOutline plan = outlinePlan(model, run, device);
-        const FrontierCell cell{verdictOf(plan.peakBytes, device.memoryBytes), plan.peakBytes,
-                                plan.time.hoursPerThousandSteps(), sharing, run.batch.accumulation};
+        const PlanVerdict verdict =
+            plan.hostFits ? verdictOf(plan.peakBytes, device.memoryBytes) : PlanVerdict::No;
+        const FrontierCell cell{verdict, plan.peakBytes, plan.time.hoursPerThousandSteps(), sharing,
+                                run.batch.accumulation};
         if (least.peakBytes == 0.0 || cell.verdict < least.verdict) {
             least = cell;
         }

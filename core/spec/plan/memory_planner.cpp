@@ -190,14 +190,23 @@ std::int64_t largestContext(const ModelConfig& model, const RunConfig& config,
     }
     longest.context.length = 1;
     PlanQuantities q = quantitiesOf(model, longest, device, data);
-    q.memory.offload = mayOffload(config, q);
+    const auto fitsNow = [&] {
+        q.memory.offload = mayOffload(config, q);
+        if (!hostHolds(model, device, q)) {
+            if (config.memory.offload == OffloadMode::On) {
+                return false;
+            }
+            q.memory.offload = false;
+        }
+        return peakOf(model, longest, q) <= device.memoryBytes;
+    };
     constexpr std::int64_t kStep = 64;
     std::int64_t fits = 0;
     std::int64_t tooLong = kLongestContext / kStep + 1;
     while (fits + 1 < tooLong) {
         const std::int64_t middle = fits + (tooLong - fits) / 2;
         q.length = static_cast<double>(middle * kStep);
-        (peakOf(model, longest, q) <= device.memoryBytes ? fits : tooLong) = middle;
+        (fitsNow() ? fits : tooLong) = middle;
     }
     constexpr std::int64_t kRoundFrom = 4096;
     const std::int64_t largest = fits * kStep;
@@ -228,7 +237,9 @@ MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
     MemoryPlan plan;
     plan.items = items.take();
     plan.peakBytes = peakOf(model, config, q);
-    plan.fits = device.memoryBytes <= 0.0 || plan.peakBytes <= device.memoryBytes;
+    plan.hostFits = hostHolds(model, device, q);
+    plan.fits =
+        plan.hostFits && (device.memoryBytes <= 0.0 || plan.peakBytes <= device.memoryBytes);
     plan.largestContext =
         device.memoryBytes > 0.0 ? largestContext(model, config, device, data) : 0;
     plan.trainableParameters = static_cast<std::int64_t>(q.trained);
@@ -248,7 +259,8 @@ PlanOutline outlinePlan(const ModelConfig& model, const RunConfig& config,
 {
     PlanQuantities q = quantitiesOf(model, config, device);
     chooseMemory(model, config, device, q);
-    return {peakOf(model, config, q), planStepTime(model, config, device, q, false)};
+    return {peakOf(model, config, q), hostHolds(model, device, q),
+            planStepTime(model, config, device, q, false)};
 }
 
 TrainableCount countTrainable(const ModelConfig& model, const RunConfig& config)

@@ -17,13 +17,14 @@ namespace longlora {
 
 /// A forecast for one device; where a run takes several, all of them look the same.
 struct MemoryPlan {
-    std::vector<PlannedItem> items; ///< named, each with its formula in words and numbers
-    double peakBytes = 0.0;         ///< sum of the items alive at the peak
-    bool fits = true;
+    std::vector<PlannedItem> items;  ///< named, each with its formula in words and numbers
+    double peakBytes = 0.0;          ///< sum of the items alive at the peak
+    bool fits = true;                ///< device and machine
     std::int64_t largestContext = 0; ///< tokens, everything else unchanged; 0: none
     std::int64_t trainableParameters = 0;
     double trainableBytes = 0.0; ///< weights, gradients and moments of what is trained
     double hostBytes = 0.0;      ///< of the machine, what memory.offload keeps there
+    bool hostFits = true;        ///< whether it has that for all devices, where that is known
     double diskBytes = 0.0;      ///< checkpoints kept and the result
     LayerMemory layerMemory;     ///< what memory.recompute and memory.tile come to
     std::string sharding;        ///< how several devices divide the run; empty: there is one
@@ -41,6 +42,7 @@ MemoryPlan planMemory(const ModelConfig& model, const RunConfig& config,
 /// The two figures of a plan that are cheap enough for hundreds of plans a keystroke.
 struct PlanOutline {
     double peakBytes = 0.0;
+    bool hostFits = true;
     StepTime time;
 };
 PlanOutline outlinePlan(const ModelConfig& model, const RunConfig& config,

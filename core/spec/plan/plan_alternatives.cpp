@@ -71,8 +71,9 @@ public:
         if (isDone() || changed == m_config || isKnown(changed) || !isSound(changed)) {
             return false;
         }
-        const double peak = outlinePlan(m_model, changed, m_device).peakBytes;
-        if (verdictOf(peak, m_device.memoryBytes) != PlanVerdict::Fits) {
+        const PlanOutline outline = outlinePlan(m_model, changed, m_device);
+        const double peak = outline.peakBytes;
+        if (!outline.hostFits || verdictOf(peak, m_device.memoryBytes) != PlanVerdict::Fits) {
             return false;
         }
         m_found.push_back({settings, {}, peak, m_device.memoryBytes, changed});
@@ -127,7 +128,7 @@ Settings joined(Settings first, const Settings& second)
 std::vector<std::vector<Settings>> harmlessChanges(const FitSearch& search)
 {
     const RunConfig& config = search.config();
-    std::vector<std::vector<Settings>> changes(3);
+    std::vector<std::vector<Settings>> changes(4);
     if (config.memory.recompute != RecomputeLevel::Auto) {
         for (const RecomputeLevel level : {RecomputeLevel::Mlp, RecomputeLevel::Qkv,
                                            RecomputeLevel::Output, RecomputeLevel::Full}) {
@@ -146,6 +147,9 @@ std::vector<std::vector<Settings>> harmlessChanges(const FitSearch& search)
     }
     for (std::int64_t tile = mlpTileTokens(config) / 2; tile >= 128; tile /= 2) {
         changes[2].push_back({fmt::format("memory.tile={}", tile)});
+    }
+    if (config.memory.offload == OffloadMode::On) {
+        changes[3].push_back({"memory.offload=auto"});
     }
     return changes;
 }
@@ -264,28 +268,39 @@ std::string describeAlternative(const PlanAlternative& alternative)
                        formatBytes(alternative.peakBytes), formatBytes(alternative.memoryBytes));
 }
 
-DeviceError planRefusal(double peakBytes, const DeviceProfile& device,
+std::string describeShortage(const MemoryPlan& plan, const DeviceProfile& device)
+{
+    if (!plan.hostFits) {
+        return fmt::format("each device keeps {} of hidden states in the memory of the machine, "
+                           "which has {} free",
+                           formatBytes(plan.hostBytes), formatBytes(device.hostMemoryBytes));
+    }
+    return fmt::format(
+        "it needs {}, and {} has {}{}", formatBytes(plan.peakBytes), device.name,
+        formatBytes(device.memoryBytes),
+        device.takenBytes > 0.0
+            ? fmt::format(" free ({} are taken by other programs)", formatBytes(device.takenBytes))
+            : std::string());
+}
+
+DeviceError planRefusal(const MemoryPlan& plan, const DeviceProfile& device,
                         const std::vector<PlanAlternative>& alternatives)
 {
     std::vector<std::string> texts;
     for (const PlanAlternative& alternative : alternatives) {
         texts.push_back(describeAlternative(alternative));
     }
-    return DeviceError(
-        fmt::format("The run does not fit: it needs {}, and {} has {}{}", formatBytes(peakBytes),
-                    device.name, formatBytes(device.memoryBytes),
-                    device.takenBytes > 0.0 ? fmt::format(" free ({} are taken by other programs)",
-                                                          formatBytes(device.takenBytes))
-                                            : std::string()),
-        texts.empty() ? "No device that is known would do: choose a smaller model."
-                      : fmt::format("Nearest that fit: {}.", fmt::join(texts, "; ")));
+    return DeviceError(fmt::format("The run does not fit: {}", describeShortage(plan, device)),
+                       texts.empty()
+                           ? "No device that is known would do: choose a smaller model."
+                           : fmt::format("Nearest that fit: {}.", fmt::join(texts, "; ")));
 }
 
 void requireFits(const ModelConfig& model, const RunConfig& config, const DeviceProfile& device)
 {
     const MemoryPlan plan = planMemory(model, config, device);
     if (!plan.fits) {
-        throw planRefusal(plan.peakBytes, device, nearestFits(model, config, device));
+        throw planRefusal(plan, device, nearestFits(model, config, device));
     }
 }
 

@@ -5,6 +5,7 @@
 #include "core/spec/config/model_config.h"
 #include "core/spec/config/run_config.h"
 #include "core/spec/plan/device_profile.h"
+#include "core/spec/plan/memory_planner.h"
 
 #include <cstddef>
 #include <string>
@@ -31,8 +32,8 @@ std::vector<PlanAlternative> nearestFits(const ModelConfig& model, const RunConf
 /// "--set context.length=8192 (11.2 GiB)", "an H200 (61.6 of 138 GiB)".
 std::string describeAlternative(const PlanAlternative& alternative);
 
-/// Why a run of that peak is refused, and what would fit: one text for `plan` and `train`.
-DeviceError planRefusal(double peakBytes, const DeviceProfile& device,
+/// Why a run with that plan is refused, and what would fit: one text for `plan` and `train`.
+DeviceError planRefusal(const MemoryPlan& plan, const DeviceProfile& device,
                         const std::vector<PlanAlternative>& alternatives);
 
 /// Throws: planRefusal() for a run that `device` has not the memory for.

@@ -7,6 +7,7 @@
 #include "core/spec/plan/time_planner.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace longlora {
 
@@ -85,6 +86,23 @@ void countUpdated(const ModelConfig& model, const RunConfig& config, const Train
     q.copied = q.hasComputeCopy() ? q.trained : embedding;
 }
 
+/// FlashAttention's backward adds to the gradient of the queries from all multiprocessors at once;
+/// the deterministic one gives each share of them, by sequence and head, a copy of its own.
+/// Source: flash-attention 2.7, mha_bwd().
+double queryGradientCopies(const RunConfig& config, const PlanQuantities& q, double heads)
+{
+    constexpr double kMultiprocessors = 132.0; // H100, H200; A100 has 108, an RTX 4090 128
+    if (!config.precision.deterministic) {
+        return 1.0;
+    }
+    const auto length = static_cast<std::int64_t>(q.length);
+    const double sequences =
+        config.attention.kind == AttentionKind::S2
+            ? q.length / static_cast<double>(groupSize(config.attention, length))
+            : 1.0;
+    return std::ceil(kMultiprocessors / (q.rows * std::max(1.0, sequences) * heads));
+}
+
 } // namespace
 
 PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
@@ -152,6 +170,12 @@ double hostBytes(const ModelConfig& model, const PlanQuantities& q)
     return static_cast<double>(layers * model.hiddenSize) * q.tokens() * q.compute;
 }
 
+bool hostHolds(const ModelConfig& model, const DeviceProfile& device, const PlanQuantities& q)
+{
+    return device.hostMemoryBytes <= 0.0 ||
+           hostBytes(model, q) * q.sharding.ranks <= device.hostMemoryBytes;
+}
+
 double backwardBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
 {
     const double tile = q.tileTokens(config);
@@ -217,7 +241,8 @@ double attentionKernelBytes(const ModelConfig& model, const RunConfig& config,
     const double tile = q.tileTokens(config);
     const double worked = layers == 0.0 && tile > 0.0 ? tile : q.tokens();
     return 4.0 * (q.tokens() * heads * layers +
-                  worked * (heads + atOnce * static_cast<double>(model.headDim)));
+                  worked * (heads + queryGradientCopies(config, q, atOnce) * atOnce *
+                                        static_cast<double>(model.headDim)));
 }
 
 double haloBytes(const ModelConfig& model, const RunConfig& config, const PlanQuantities& q)
@@ -250,9 +275,13 @@ void chooseMemory(const ModelConfig& model, const RunConfig& config, const Devic
     if (isAuto) {
         q.memory.recompute = {RecomputeLevel::Full};
     }
-    // Automatically only where nothing else makes it fit.
-    q.memory.offload = mayOffload(config, q) && (config.memory.offload == OffloadMode::On ||
-                                                 peakOf(model, config, q) > device.memoryBytes);
+    if (mayOffload(config, q)) {
+        // Automatically only where nothing else makes it fit, and this does.
+        const bool mustOffload = peakOf(model, config, q) > device.memoryBytes;
+        q.memory.offload = true;
+        q.memory.offload = config.memory.offload == OffloadMode::On ||
+                           (mustOffload && hostHolds(model, device, q));
+    }
     if (isAuto && !q.memory.offload) {
         q.mayTile = false; // richer levels do not
         const double rest = peakOf(model, config, q) - keptBytes(model, q);

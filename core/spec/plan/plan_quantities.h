@@ -87,6 +87,8 @@ double trainedBytes(const PlanQuantities& q);
 double keptBytes(const ModelConfig& model, const PlanQuantities& q);
 /// On the host, for what memory.offload keeps there.
 double hostBytes(const ModelConfig& model, const PlanQuantities& q);
+/// Whether the machine has that for all of its devices, or what it has is unknown.
+bool hostHolds(const ModelConfig& model, const DeviceProfile& device, const PlanQuantities& q);
 /// Scores of one block of queries under a sliding window, their gradient and a product: of 256
 /// queries, one head of each kv head at a time.
 double windowBytes(const ModelConfig& model, const PlanQuantities& q);
