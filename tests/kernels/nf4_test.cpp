@@ -128,17 +128,21 @@ TEST(Nf4, DoubleQuantisationEqualsBitsandbytes)
         for (std::size_t i = 0; i < codes.size(); ++i) {
             EXPECT_LE(std::abs(int(codes[i]) - int(expected[i])), 1) << name;
         }
-        std::vector<float> restored(absmax.size());
-        const std::vector<float> theirScales = golden.values<float>("absmax_absmax");
-        absmaxDequantize({expected.data(),
-                          theirScales.data(),
-                          golden.values<float>("absmax_offset")[0],
-                          count,
-                          restored.data(),
-                          {}});
         const std::vector<float> theirs = golden.values<float>("absmax_restored");
-        for (std::size_t i = 0; i < restored.size(); ++i) {
-            EXPECT_NEAR(restored[i], theirs[i], 1e-6F * std::abs(theirs[i])) << name;
+        for (const Device device : presentDevices()) {
+            const TestArray<std::uint8_t> theirCodes(device, expected);
+            const TestArray<float> theirScales(device, golden.values<float>("absmax_absmax"));
+            const TestArray<float> restored(device, absmax);
+            absmaxDequantize({theirCodes.data(),
+                              theirScales.data(),
+                              golden.values<float>("absmax_offset")[0],
+                              count,
+                              restored.data(),
+                              {device, nullptr, 0}});
+            synchronise(device);
+            for (std::size_t i = 0; i < theirs.size(); ++i) {
+                EXPECT_NEAR(restored.values()[i], theirs[i], 1e-6F * std::abs(theirs[i])) << name;
+            }
         }
     }
 }
