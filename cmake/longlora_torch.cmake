@@ -75,6 +75,7 @@ if(LONGLORA_CUDA_FOUND)
         # linker that drops unused libraries must be told to keep it.
         target_link_libraries(longlora_torch INTERFACE
             -Wl,--no-as-needed longlora::torch_cuda -Wl,--as-needed)
+        target_compile_definitions(longlora_torch INTERFACE LONGLORA_WITH_TORCH_CUDA)
     endif()
 endif()
 

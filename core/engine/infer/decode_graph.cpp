@@ -4,7 +4,7 @@
 #include <ATen/Functions.h>
 #include <ATen/Tensor.h>
 
-#if defined(LONGLORA_WITH_CUDA)
+#if defined(LONGLORA_WITH_TORCH_CUDA)
 #    include <ATen/cuda/CUDAGraph.h>
 #    include <c10/cuda/CUDAGuard.h>
 #    include <c10/cuda/CUDAStream.h>
@@ -15,7 +15,7 @@
 
 namespace longlora {
 
-#if defined(LONGLORA_WITH_CUDA)
+#if defined(LONGLORA_WITH_TORCH_CUDA)
 
 struct DecodeGraph::Captured {
     at::cuda::CUDAGraph graph;
