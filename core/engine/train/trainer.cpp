@@ -65,8 +65,7 @@ Trainer::Trainer(DecoderModel& model, TrainableSet& trainables, const RunConfig&
     , m_order(static_cast<std::int64_t>(m_rows.size()), config.seed)
     , m_memory{config.batch.microBatch, scope.memory}
     , m_driver(model, trainables, scope.memory)
-    , m_optimizer(trainables, config.optimizer,
-                  static_cast<std::uint64_t>(config.seed))
+    , m_optimizer(trainables, config.optimizer, static_cast<std::uint64_t>(config.seed))
     , m_totalSteps(scope.totalSteps)
 {
     if (!trainables.covers(distinctTokens(m_rows))) {

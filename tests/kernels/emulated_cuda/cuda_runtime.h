@@ -6,8 +6,9 @@
 // translated first: translate.py.
 #include "tests/kernels/emulated_cuda/block.h"
 
-#include <bit>
 #include <math.h>
+
+#include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -18,7 +19,6 @@
 #define __constant__
 #define __launch_bounds__(threads)
 #define __shared__ static
-
 
 using cudaError_t = int;
 using cudaStream_t = void*;
