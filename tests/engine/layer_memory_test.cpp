@@ -106,8 +106,10 @@ TEST_P(LayerMemoryUse, IsWhatThePlannerSays)
         live.forgetPeak();
         layerPassBackward(pass, kept, output);
         const double planned =
-            keptPlanned +
-            workedOn(config, run, {level, tile, kTokens, 0.0, attentionNumbers(config, run)}) * 4.0;
+            keptPlanned + workedOn(config, run,
+                                   {level, tile, kTokens, 0.0, attentionNumbers(config, run),
+                                    stackedLora(config, run)}) *
+                              4.0;
         EXPECT_NEAR(live.peak() / planned, 1.0, 0.1) << static_cast<int>(kind);
     }
 }
@@ -129,11 +131,13 @@ TEST_P(TiledLayerMemoryUse, IsWhatThePlannerSays)
     const LayerPass pass{
         model.layers[0], trainables.gradients().layers[0], config, rotary, layout, 128};
     constexpr std::int64_t kTile = 1024;
-    const double whole = workedOn(
-        config, run, {RecomputeLevel::Full, 128, kTokens, 0.0, attentionNumbers(config, run)});
+    const StackedLora lora = stackedLora(config, run);
+    const double whole =
+        workedOn(config, run,
+                 {RecomputeLevel::Full, 128, kTokens, 0.0, attentionNumbers(config, run), lora});
     const double tiled = workedOn(
         config, run,
-        {RecomputeLevel::Full, 128, kTokens, kTile + 128.0, attentionNumbers(config, run)});
+        {RecomputeLevel::Full, 128, kTokens, kTile + 128.0, attentionNumbers(config, run), lora});
     EXPECT_LT(tiled, 0.55 * whole);
 
     LiveBytes live;

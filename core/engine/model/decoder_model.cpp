@@ -149,6 +149,15 @@ void forEachLinear(DecoderModel& model,
     }
 }
 
+void stackLora(DecoderLayer& layer, const ModelConfig& config)
+{
+    layer.attentionLora =
+        stackLora(config.fusedQueryKeyValue ? std::vector{&layer.qkv}
+                                            : std::vector{&layer.q, &layer.k, &layer.v});
+    layer.mlpLora =
+        stackLora(config.gatedMlp ? std::vector{&layer.up, &layer.gate} : std::vector{&layer.up});
+}
+
 at::Tensor embed(const DecoderModel& model, const at::Tensor& ids)
 {
     return at::embedding(model.embedTokens, ids);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/engine/model/lora.h"
+#include "core/engine/model/lora_stack.h"
 #include "core/engine/model/rotary_embedding.h"
 #include "core/spec/config/model_weights.h"
 
@@ -26,6 +27,8 @@ struct DecoderLayer {
     LoraLinear o;
     Norm postAttentionNorm;
     LoraLinear gate, up, down;
+    LoraStack attentionLora; ///< of what reads attention's input; no update: empty
+    LoraStack mlpLora;       ///< of what reads the MLP's input
 };
 
 /// A decoder model as plain tensors. All of one dtype on one device; weights do not require
@@ -48,6 +51,9 @@ at::Tensor& weightTensor(DecoderModel& model, const WeightShape& shape);
 /// tensor of its own. Load, save, merge and the optimizer walk the model through here.
 void forEachWeight(DecoderModel& model,
                    const std::function<void(const WeightShape&, at::Tensor&)>& visit);
+/// Makes one matrix of the low-rank updates of what reads the same input, and of its weights.
+void stackLora(DecoderLayer& layer, const ModelConfig& config);
+
 /// Every linear map of the layers with the row of its weight.
 void forEachLinear(DecoderModel& model,
                    const std::function<void(const WeightShape&, LoraLinear&)>& visit);

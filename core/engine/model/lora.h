@@ -24,6 +24,9 @@ struct LoraLinear {
     at::Tensor bias;   ///< [out]; undefined: none
     std::optional<LoraPair> lora;
     std::shared_ptr<const Nf4Matrix> nf4; ///< instead of weight: model/quantized_linears.h
+    /// [out, in + the stack's rank], weight and b as slices of it: model/lora_stack.h. Undefined:
+    /// in no stack.
+    at::Tensor extended;
 
     /// Shapes: x [..., in] -> [..., out]. Differentiable.
     at::Tensor forward(const at::Tensor& x) const;

@@ -7,6 +7,7 @@
 #include <ATen/Tensor.h>
 
 #include <array>
+#include <utility>
 
 namespace longlora {
 
@@ -15,6 +16,34 @@ namespace {
 constexpr std::array kLinears = {&DecoderLayer::q,   &DecoderLayer::k,   &DecoderLayer::v,
                                  &DecoderLayer::qkv, &DecoderLayer::o,   &DecoderLayer::gate,
                                  &DecoderLayer::up,  &DecoderLayer::down};
+
+/// What all layers are unpacked into, one after another.
+DecoderLayer roomFor(const DecoderLayer& layer, const ModelConfig& config, at::ScalarType dtype)
+{
+    DecoderLayer room = layer;
+    for (const auto member : kLinears) {
+        LoraLinear& linear = room.*member;
+        if (linear.nf4) {
+            linear.weight = at::empty(linear.nf4->sizes(),
+                                      at::TensorOptions(linear.nf4->device()).dtype(dtype));
+        }
+    }
+    stackLora(room, config);
+    return room;
+}
+
+/// `dense` is `linear` in the memory of `room`.
+void fill(const LoraLinear& linear, const LoraLinear& room, LoraLinear& dense)
+{
+    dense.weight = room.weight;
+    dense.extended = room.extended;
+    linear.nf4->unpack(dense.weight);
+    if (linear.lora && room.extended.defined()) {
+        room.lora->a.copy_(linear.lora->a);
+        room.lora->b.copy_(linear.lora->b);
+        dense.lora = room.lora;
+    }
+}
 
 } // namespace
 
@@ -29,25 +58,18 @@ void quantizeLinears(DecoderModel& model)
     forEachLinear(model, [](const WeightShape&, LoraLinear& linear) { quantize(linear); });
 }
 
-void unpackLinears(const DecoderLayer& layer, at::ScalarType dtype, DecoderLayer& dense)
+void unpackLinears(const DecoderLayer& layer, const ModelConfig& config, at::ScalarType dtype,
+                   DecoderLayer& dense)
 {
-    std::array<at::Tensor, kLinears.size()> rooms;
-    for (std::size_t i = 0; i < kLinears.size(); ++i) {
-        rooms[i] = (dense.*kLinears[i]).weight;
-    }
+    const DecoderLayer room =
+        dense.o.weight.defined() ? std::move(dense) : roomFor(layer, config, dtype);
     dense = layer;
-    for (std::size_t i = 0; i < kLinears.size(); ++i) {
-        LoraLinear& linear = dense.*kLinears[i];
-        if (!linear.nf4) {
-            continue;
+    dense.attentionLora = room.attentionLora;
+    dense.mlpLora = room.mlpLora;
+    for (const auto member : kLinears) {
+        if ((layer.*member).nf4) {
+            fill(layer.*member, room.*member, dense.*member);
         }
-        at::Tensor& room = rooms[i];
-        if (!room.defined()) {
-            room = at::empty(linear.nf4->sizes(),
-                             at::TensorOptions(linear.nf4->device()).dtype(dtype));
-        }
-        linear.nf4->unpack(room);
-        linear.weight = room;
     }
 }
 

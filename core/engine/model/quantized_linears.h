@@ -10,8 +10,10 @@ void quantize(LoraLinear& linear);
 /// All linear maps of all layers; embedding, head, norms and biases stay as they are.
 void quantizeLinears(DecoderModel& model);
 
-/// Makes `dense` the same layer with every weight in full, as `dtype`. What `dense` held of an
-/// earlier layer is written over, so that one layer stands unpacked, however many there are.
-void unpackLinears(const DecoderLayer& layer, at::ScalarType dtype, DecoderLayer& dense);
+/// Makes `dense` the same layer with every weight in full, as `dtype`, and its low-rank updates
+/// stacked with them. What `dense` held of an earlier layer is written over, so that one layer
+/// stands unpacked, however many there are.
+void unpackLinears(const DecoderLayer& layer, const ModelConfig& config, at::ScalarType dtype,
+                   DecoderLayer& dense);
 
 } // namespace longlora

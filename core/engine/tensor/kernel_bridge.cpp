@@ -104,12 +104,19 @@ public:
 
 RmsNormed rmsNormForward(const at::Tensor& x, const at::Tensor& weight, double epsilon)
 {
-    const std::int64_t rows = x.numel() / std::max<std::int64_t>(1, x.size(-1));
-    RmsNormed normed{at::empty(x.sizes(), x.options()),
-                     at::empty({rows}, x.options().dtype(wideType(x)))};
-    kernels::rmsNormForward({kernelRows(x), kernelView(weight), kernelRows(normed.y),
-                             kernelView(normed.inverseRms), epsilon, kernelStream(x)});
-    return normed;
+    const at::Tensor y = at::empty(x.sizes(), x.options());
+    const std::int64_t columns = x.size(-1);
+    const std::int64_t count = x.numel() / std::max<std::int64_t>(1, columns);
+    at::Tensor rows = y.view({count, columns});
+    return {y, rmsNormRows(x.view({count, columns}), weight, epsilon, rows)};
+}
+
+at::Tensor rmsNormRows(const at::Tensor& x, const at::Tensor& weight, double epsilon, at::Tensor& y)
+{
+    at::Tensor inverseRms = at::empty({x.size(0)}, x.options().dtype(wideType(x)));
+    kernels::rmsNormForward({kernelView(x), kernelView(weight), kernelView(y),
+                             kernelView(inverseRms), epsilon, kernelStream(x)});
+    return inverseRms;
 }
 
 void rmsNormBackward(at::Tensor& gradient, const at::Tensor& x, const at::Tensor& weight,

@@ -30,6 +30,9 @@ struct RmsNormed {
     at::Tensor inverseRms; ///< one per row, fp32 (fp64 for fp64)
 };
 RmsNormed rmsNormForward(const at::Tensor& x, const at::Tensor& weight, double epsilon);
+/// Into y, and returns inverseRms. Shapes: x and y [rows, columns], rows of any stride.
+at::Tensor rmsNormRows(const at::Tensor& x, const at::Tensor& weight, double epsilon,
+                       at::Tensor& y);
 /// `gradient` of y becomes that of x; the weight's is added to `dWeight` [columns] fp32 (fp64) if
 /// that is defined.
 void rmsNormBackward(at::Tensor& gradient, const at::Tensor& x, const at::Tensor& weight,

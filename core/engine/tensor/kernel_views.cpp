@@ -41,6 +41,7 @@ kernels::TensorView kernelView(const at::Tensor& x)
 
 kernels::TensorView kernelRows(const at::Tensor& x)
 {
+    TORCH_CHECK(x.is_contiguous(), "rows of a tensor that is not contiguous");
     const std::int64_t columns = x.size(-1);
     return kernels::contiguousView(x.data_ptr(), kernelDtype(x.scalar_type()),
                                    {columns == 0 ? 0 : x.numel() / columns, columns});

@@ -37,7 +37,7 @@ Nf4Matrix::Nf4Matrix(const at::Tensor& weight, const at::Device& device)
 
 void Nf4Matrix::unpack(at::Tensor& y) const
 {
-    TORCH_CHECK(y.sizes() == m_sizes && y.is_contiguous(), "room of another shape");
+    TORCH_CHECK(y.sizes() == m_sizes && y.stride(1) == 1, "room of another shape");
     at::Tensor absmax = at::empty(m_absmaxCodes.sizes(), m_absmaxScales.options());
     const kernels::Stream stream = kernelStream(y);
     kernels::absmaxDequantize({m_absmaxCodes.const_data_ptr<std::uint8_t>(),

@@ -16,7 +16,7 @@ public:
     /// be even.
     Nf4Matrix(const at::Tensor& weight, const at::Device& device);
 
-    /// What it stands for, into `y` [rows, columns] contiguous on its device, of any dtype.
+    /// What it stands for, into `y` [rows, columns] on its device, of any dtype, rows anywhere.
     void unpack(at::Tensor& y) const;
 
     const std::vector<std::int64_t>& sizes() const noexcept { return m_sizes; }

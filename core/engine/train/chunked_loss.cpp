@@ -21,13 +21,13 @@ ChunkedLoss chunkedLossAndGradient(const DecoderModel& model, const at::Tensor& 
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += kLossChunkTokens) {
         const std::int64_t count = std::min(kLossChunkTokens, hidden.size(0) - begin);
         const at::Tensor x = hidden.narrow(0, begin, count);
-        const NormPass normed = normPassForward(model.finalNorm, model.config, x);
-        at::Tensor logits = at::mm(normed.y, model.lmHead.t());
+        const NormPass normed = normPassForward(model.finalNorm, model.config, x, 0);
+        at::Tensor logits = at::mm(normed.y.rows, model.lmHead.t());
         result.lossSum +=
             fusedCrossEntropy(logits, targets.narrow(0, begin, count), gradientScale).sum();
         const at::Tensor& dLogits = logits; // in its place
         if (gradients.lmHead.defined()) {
-            gradients.lmHead.add_(at::mm(dLogits.t(), normed.y));
+            gradients.lmHead.add_(at::mm(dLogits.t(), normed.y.rows));
         }
         at::Tensor dHidden = result.hiddenGradient.narrow(0, begin, count);
         at::mm_out(dHidden, dLogits, model.lmHead);

@@ -45,7 +45,7 @@ const DecoderLayer& LayerDriver::layerOf(std::size_t layer)
     if (!stored.o.nf4) {
         return stored;
     }
-    unpackLinears(stored, m_model.dtype(), m_unpacked);
+    unpackLinears(stored, m_model.config, m_model.dtype(), m_unpacked);
     return m_unpacked;
 }
 

@@ -108,19 +108,38 @@ void TrainableSet::addLowRank(DecoderModel& model, const RunConfig& config)
                lora.targets.end();
     };
     const at::TensorOptions options = model.embedTokens.options();
+    const at::TensorOptions wide = options.dtype(wideType(model.embedTokens));
     forEachLinear(model, [&](const WeightShape& shape, LoraLinear& linear) {
         if (isTarget(shape)) {
             linear.lora = LoraPair{uniformMatrix(lora.rank, shape.sizes[1], options, generator),
                                    at::zeros({shape.sizes[0], lora.rank}, options), m_loraScale};
-            addPair(shape.module(), *linear.lora, lora);
+        }
+    });
+    forEachLinear(m_gradients, [&](const WeightShape& shape, LoraLinear& gradients) {
+        if (isTarget(shape)) {
+            gradients.lora = LoraPair{at::zeros({lora.rank, shape.sizes[1]}, wide),
+                                      at::zeros({shape.sizes[0], lora.rank}, wide), m_loraScale};
+        }
+    });
+    for (std::size_t layer = 0; layer < model.layers.size(); ++layer) {
+        stackLora(model.layers[layer], model.config);
+        stackLora(m_gradients.layers[layer], model.config);
+    }
+    addPairs(model, config);
+}
+
+void TrainableSet::addPairs(DecoderModel& model, const RunConfig& config)
+{
+    std::vector<LoraPair> gradients;
+    forEachLinear(m_gradients, [&](const WeightShape&, const LoraLinear& linear) {
+        if (linear.lora) {
+            gradients.push_back(*linear.lora);
         }
     });
     std::size_t next = 0;
-    forEachLinear(m_gradients, [&](const WeightShape& shape, LoraLinear& gradients) {
-        if (isTarget(shape)) {
-            gradients.lora =
-                LoraPair{m_items[next].gradient, m_items[next + 1].gradient, m_loraScale};
-            next += 2;
+    forEachLinear(model, [&](const WeightShape& shape, const LoraLinear& linear) {
+        if (linear.lora) {
+            addPair(shape.module(), *linear.lora, gradients[next++], config.lora);
         }
     });
 }
@@ -138,14 +157,16 @@ void TrainableSet::addWhole(const WeightShape& shape, at::Tensor& weight, const 
 }
 
 void TrainableSet::addPair(const std::string& module, const LoraPair& pair,
-                           const LoraConfig& config)
+                           const LoraPair& gradients, const LoraConfig& config)
 {
     Trainable item;
     item.name = module + ".lora_A";
     item.weight = pair.a;
+    item.gradient = gradients.a;
     add(item);
     item.name = module + ".lora_B";
     item.weight = pair.b;
+    item.gradient = gradients.b;
     item.learningRateRatio = config.bLearningRateRatio;
     add(item);
 }
@@ -154,8 +175,10 @@ const Trainable& TrainableSet::add(Trainable item)
 {
     const at::Tensor held =
         item.rows.defined() ? item.weight.index_select(0, item.rows) : item.weight;
-    item.master = held.scalar_type() == wideType(held) ? held : held.to(wideType(held));
-    item.gradient = at::zeros_like(item.master);
+    item.master = held.to(wideType(held)).contiguous();
+    if (!item.gradient.defined()) {
+        item.gradient = at::zeros_like(item.master);
+    }
     m_byName[item.name] = m_items.size();
     m_items.push_back(std::move(item));
     return m_items.back();

@@ -16,8 +16,8 @@ struct Trainable {
     std::string name;     ///< weight name, or module name + ".lora_A" / ".lora_B"
     bool isWhole = false; ///< a weight of the model, not a part of an update
     at::Tensor weight;    ///< a tensor of the model, in the compute dtype
-    /// fp32 (fp64 for fp64 models). The same tensor as weight where dtypes agree and all rows are
-    /// kept.
+    /// fp32 (fp64 for fp64 models), contiguous. The same tensor as weight where that is so, and all
+    /// rows are kept.
     at::Tensor master;
     at::Tensor gradient; ///< like master
     double learningRateRatio = 1.0;
@@ -69,11 +69,13 @@ public:
 
 private:
     void addWhole(const WeightShape& shape, at::Tensor& weight, const at::Tensor& rows = {});
-    void addPair(const std::string& module, const LoraPair& pair, const LoraConfig& config);
+    void addPair(const std::string& module, const LoraPair& pair, const LoraPair& gradients,
+                 const LoraConfig& config);
     const Trainable& add(Trainable item);
     void addLora(DecoderModel& model, const RunConfig& config,
                  const std::vector<std::int64_t>& tokens);
     void addLowRank(DecoderModel& model, const RunConfig& config);
+    void addPairs(DecoderModel& model, const RunConfig& config);
 
     std::vector<Trainable> m_items;
     std::map<std::string, std::size_t> m_byName;

@@ -5,6 +5,7 @@
 
 #include "core/spec/config/config_issues.h"
 #include "core/spec/config/model_family.h"
+#include "core/spec/config/model_weights.h"
 
 #include <algorithm>
 #include <array>
@@ -27,12 +28,17 @@ struct Widths {
     double projections() const { return q + 2.0 * kv; }
 };
 
-bool trainsDown(const ModelConfig& model, const RunConfig& config)
+bool isLoraTarget(const ModelConfig& model, const RunConfig& config, ModelPart part)
 {
     const auto& targets = config.lora.targets;
-    const std::string_view down = familyOf(model).loraName(ModelPart::Down);
-    return config.method == TrainingMethod::Full ||
-           std::find(targets.begin(), targets.end(), down) != targets.end();
+    const std::string_view name = familyOf(model).loraName(part);
+    return config.method == TrainingMethod::Lora &&
+           std::find(targets.begin(), targets.end(), name) != targets.end();
+}
+
+bool trainsDown(const ModelConfig& model, const RunConfig& config)
+{
+    return config.method == TrainingMethod::Full || isLoraTarget(model, config, ModelPart::Down);
 }
 
 double gateAndUp(const ModelConfig& model, RecomputeLevel level)
@@ -53,6 +59,22 @@ double keptForMlp(const ModelConfig& model, RecomputeLevel level)
 }
 
 } // namespace
+
+StackedLora stackedLora(const ModelConfig& model, const RunConfig& config)
+{
+    StackedLora stacked;
+    const auto rank = static_cast<double>(std::max<std::int64_t>(0, config.lora.rank));
+    for (const WeightShape& shape : layerWeightShapes(model, 0)) {
+        const ModelPart part = shape.part;
+        const bool isMlp = part == ModelPart::Gate || part == ModelPart::Up;
+        const bool isAttention = isAttentionLinear(part) && part != ModelPart::AttentionOutput;
+        if (!shape.isBias && (isMlp || isAttention) && isLoraTarget(model, config, part)) {
+            (isMlp ? stacked.mlpRank : stacked.attentionRank) += rank;
+            stacked.numbers += rank * static_cast<double>(shape.sizes[0] + shape.sizes[1]);
+        }
+    }
+    return stacked;
+}
 
 double keptPerToken(const ModelConfig& model, RecomputeLevel level)
 {
@@ -89,7 +111,7 @@ double attentionScratchBytes(const ModelConfig& model, const RunConfig& config, 
 
 double workedOn(const ModelConfig& model, const RunConfig& config, const LayerWork& work)
 {
-    const auto& [level, mlpTile, tokens, tileTokens, attentionExtra] = work;
+    const auto& [level, mlpTile, tokens, tileTokens, attentionExtra, lora] = work;
     const double part = tileTokens > 0.0 ? std::min(tileTokens, tokens) : tokens;
     const Widths w(model);
     const double attentionAgain = level >= RecomputeLevel::Full  ? w.projections() + w.q
@@ -97,8 +119,8 @@ double workedOn(const ModelConfig& model, const RunConfig& config, const LayerWo
                                                                  : 0.0;
     // Rotated copies where the projections themselves must stay for the norms' gradients.
     const double rotated = model.queryKeyNorm ? w.q + w.kv : 0.0;
-    const double attention =
-        attentionAgain + rotated + w.q + w.projections() - keptForMlp(model, level);
+    const double attention = attentionAgain + rotated + w.q + w.projections() + lora.attentionRank -
+                             keptForMlp(model, level);
 
     const double tile = mlpTile > 0 ? std::min(static_cast<double>(mlpTile), part) : part;
     const double inner = (model.gatedMlp ? 2.0 : 1.0) * (level < RecomputeLevel::Mlp ? 0.0 : w.f) +
@@ -111,7 +133,7 @@ double workedOn(const ModelConfig& model, const RunConfig& config, const LayerWo
     // A parallel MLP's comes last: what was kept for attention is gone.
     const double gone =
         model.parallelResidual ? keptPerToken(model, level) - w.d - gateAndUp(model, level) : 0.0;
-    const double mlp = part * (beside - gone) + tile * (inner + 2.0 * w.d);
+    const double mlp = part * (beside - gone) + tile * (inner + 2.0 * w.d + 2.0 * lora.mlpRank);
     // The gradient of the layer's output is there as a whole.
     return tokens * w.d + std::max(part * attention + attentionExtra, mlp);
 }

@@ -29,6 +29,15 @@ struct LayerMemory {
     bool operator==(const LayerMemory&) const = default;
 };
 
+/// The low-rank updates of what reads the same input, which are one matrix with their weights
+/// (core/engine/model/lora_stack.h).
+struct StackedLora {
+    double attentionRank = 0.0; ///< of q, k and v together
+    double mlpRank = 0.0;       ///< of gate and up together
+    double numbers = 0.0;       ///< in A and B of these, of one layer
+};
+StackedLora stackedLora(const ModelConfig& model, const RunConfig& config);
+
 /// Numbers per token that one layer keeps from its forward to its backward pass.
 double keptPerToken(const ModelConfig& model, RecomputeLevel level);
 
@@ -49,6 +58,7 @@ struct LayerWork {
     double tokens = 0.0;         ///< of the micro-batch
     double tileTokens = 0.0;     ///< of these, with the halo, that are worked on at a time; 0: all
     double attentionExtra = 0.0; ///< numbers of its kernel: attentionCallWidth x tokens, or scratch
+    StackedLora lora;
 };
 
 /// Layers whose input is on the device at one time with LayerMemory::offload: the one in use, and

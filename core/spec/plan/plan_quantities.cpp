@@ -72,7 +72,8 @@ double offloadedPerToken(const ModelConfig& model, const PlanQuantities& q)
     return static_cast<double>(away * model.hiddenSize);
 }
 
-/// LoRA trains the embedding's rows that the data has; the model keeps a copy of all.
+/// LoRA trains the embedding's rows that the data has; the model keeps a copy of all. It computes
+/// with slices of a matrix where updates are stacked.
 void countUpdated(const ModelConfig& model, const RunConfig& config, const TrainableCount& trained,
                   const DataFacts& data, PlanQuantities& q)
 {
@@ -83,7 +84,9 @@ void countUpdated(const ModelConfig& model, const RunConfig& config, const Train
                    : vocabulary;
     q.updated = q.trained - static_cast<double>((vocabulary - rows) * model.hiddenSize);
     const double embedding = rows < vocabulary ? static_cast<double>(trained.embeddings) : 0.0;
-    q.copied = q.hasComputeCopy() ? q.trained : embedding;
+    const double layers =
+        config.quantization == Quantization::None ? static_cast<double>(model.layerCount) : 0.0;
+    q.copied = q.hasComputeCopy() ? q.trained : embedding + layers * q.lora.numbers;
 }
 
 /// FlashAttention's backward adds to the gradient of the queries from all multiprocessors at once;
@@ -125,6 +128,7 @@ PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
     if (config.quantization == Quantization::Nf4) {
         q.quantized = q.layerFrozen * static_cast<double>(model.layerCount);
     }
+    q.lora = stackedLora(model, config);
     countUpdated(model, config, trained, data, q);
     q.sharding = shardingOf(config, device, q.frozenBytes());
     return q;
@@ -191,8 +195,12 @@ double backwardBytes(const ModelConfig& model, const RunConfig& config, const Pl
         const RecomputeLevel level = q.memory.recomputeOf(static_cast<std::size_t>(layer));
         kept += keptPerToken(model, level) * q.tokens();
         const bool isTiled = level == RecomputeLevel::Full && tile > 0.0;
-        const LayerWork work{level, q.memory.mlpTile, q.tokens(), isTiled ? tile : 0.0,
-                             extra(isTiled ? tile : q.tokens())};
+        const LayerWork work{level,
+                             q.memory.mlpTile,
+                             q.tokens(),
+                             isTiled ? tile : 0.0,
+                             extra(isTiled ? tile : q.tokens()),
+                             q.lora};
         most = std::max(most, kept + workedOn(model, config, work));
     }
     return (most - kept) * q.compute + windowBytes(model, q);

@@ -41,6 +41,7 @@ struct PlanQuantities {
     double master = 4.0;      ///< bytes of a number the optimizer keeps
     double moment = 4.0;      ///< bytes of one of its two moments
     double program = 0.0;     ///< bytes of the process without the run
+    StackedLora lora;
     LayerMemory memory;
     bool mayTile = true; ///< false: layers that keep nothing work on whole rows too
 

@@ -4,6 +4,7 @@
 #include "core/engine/train/layer/attention_pass.h"
 
 #include "core/engine/tensor/kernel_bridge.h"
+#include "core/engine/train/layer/linear_group.h"
 #include "core/engine/train/layer/linear_pass.h"
 #include "core/engine/train/layer/norm_pass.h"
 
@@ -15,16 +16,21 @@ namespace longlora {
 namespace {
 
 /// q, k and v, each [B, S, heads, D], or their gradients: slices of one tensor where the model
-/// projects them as one, else tensors of their own.
+/// projects them as one, else tensors of their own. The last tensor has room in its rows.
 struct Projections {
-    Projections(const LayerPass& pass, const at::Tensor& like)
+    Projections(const LayerPass& pass, const at::Tensor& like, std::int64_t room = 0)
     {
         const ModelConfig& config = pass.config;
+        const std::int64_t batch = pass.layout.batch, length = pass.layout.length;
         const auto heads = [&](std::int64_t count, std::int64_t width) {
-            return at::empty({pass.layout.batch, pass.layout.length, count, width}, like.options());
+            return at::empty({batch, length, count, width}, like.options());
+        };
+        const auto lastHeads = [&](std::int64_t count, std::int64_t width) {
+            last = rowsWithRoom(batch * length, count * width, room, like.options());
+            return last.rows.view({batch, length, count, width});
         };
         if (config.fusedQueryKeyValue) {
-            fused = heads(config.headCount, 3 * config.headDim);
+            fused = lastHeads(config.headCount, 3 * config.headDim);
             const auto parts = fused.split(config.headDim, 3);
             query = parts[0];
             key = parts[1];
@@ -32,11 +38,12 @@ struct Projections {
         } else {
             query = heads(config.headCount, config.headDim);
             key = heads(config.kvHeadCount, config.headDim);
-            value = heads(config.kvHeadCount, config.headDim);
+            value = lastHeads(config.kvHeadCount, config.headDim);
         }
     }
 
     at::Tensor fused, query, key, value;
+    RowsWithRoom last; ///< [B S, width] of fused, or of value
 };
 
 /// Without the halo.
@@ -55,22 +62,24 @@ at::Tensor rows(const at::Tensor& x_BSHD)
     return x_BSHD.view({x_BSHD.size(0) * x_BSHD.size(1), -1});
 }
 
-Projections project(const LayerPass& pass, const at::Tensor& normed, bool withQuery = true)
+/// In the order of attentionInputs(), [T, width] each.
+std::vector<at::Tensor> ownRows(const LayerPass& pass, const Projections& projections)
 {
-    Projections projections(pass, normed);
-    const auto into = [&](const LoraLinear& linear, const at::Tensor& x_BSHD) {
-        at::Tensor y = rows(own(pass, x_BSHD));
-        linearForward(linear, normed, {}, y);
-    };
     if (pass.config.fusedQueryKeyValue) {
-        into(pass.layer.qkv, projections.fused);
-    } else {
-        if (withQuery) {
-            into(pass.layer.q, projections.query);
-        }
-        into(pass.layer.k, projections.key);
-        into(pass.layer.v, projections.value);
+        return {rows(own(pass, projections.fused))};
     }
+    return {rows(own(pass, projections.query)), rows(own(pass, projections.key)),
+            rows(own(pass, projections.value))};
+}
+
+Projections project(const LayerPass& pass, const RowsWithRoom& normed, bool withQuery = true)
+{
+    Projections projections(pass, normed.rows);
+    std::vector<at::Tensor> ys = ownRows(pass, projections);
+    if (!withQuery && ys.size() > 1) {
+        ys.front().reset();
+    }
+    linearGroupForward(attentionInputs(pass.layer, pass.config), normed, ys);
     return projections;
 }
 
@@ -100,7 +109,8 @@ void rotatedBackward(const LayerPass& pass, const Norm& norm, const Norm& gradie
 
 NormPass normedInput(const LayerPass& pass, const LayerActivations& kept)
 {
-    return normPassForward(pass.layer.inputNorm, pass.config, kept.hidden);
+    return normPassForward(pass.layer.inputNorm, pass.config, kept.hidden,
+                           pass.layer.attentionLora.rank());
 }
 
 /// The halo's queries are never asked; they only have to be numbers.
@@ -127,11 +137,11 @@ void projectInto(const LayerPass& pass, LayerActivations& kept)
     }
 }
 
-struct AttentionInputs {
+struct AttentionTakes {
     at::Tensor query, key;
 };
 
-AttentionInputs attentionInputs(const LayerPass& pass, const LayerActivations& kept)
+AttentionTakes attentionTakes(const LayerPass& pass, const LayerActivations& kept)
 {
     if (!pass.config.queryKeyNorm) {
         return {kept.query, kept.key};
@@ -172,8 +182,8 @@ Projections attentionGradients(const LayerPass& pass, LayerActivations& kept,
     at::Tensor dOutRows = rows(own(pass, dOut));
     linearBackward({pass.layer.o, pass.gradients.o, rows(own(pass, kept.attention.out)), gradient},
                    dOutRows);
-    const AttentionInputs inputs = attentionInputs(pass, kept);
-    Projections d(pass, gradient);
+    const AttentionTakes inputs = attentionTakes(pass, kept);
+    Projections d(pass, gradient, pass.layer.attentionLora.rank());
     segmentedAttentionBackward({inputs.query, inputs.key, kept.value, dOut}, kept.attention,
                                pass.layout, {d.query, d.key, d.value});
     exchangeGradients(pass, d);
@@ -183,15 +193,11 @@ Projections attentionGradients(const LayerPass& pass, LayerActivations& kept,
 /// From the gradients of the projections to that of what was projected.
 at::Tensor projectBackward(const LayerPass& pass, const at::Tensor& normed, const Projections& d)
 {
-    const DecoderLayer &layer = pass.layer, &sums = pass.gradients;
-    at::Tensor dNormed = at::empty_like(normed);
-    if (pass.config.fusedQueryKeyValue) {
-        linearBackward({layer.qkv, sums.qkv, normed, rows(own(pass, d.fused))}, dNormed);
-    } else {
-        linearBackward({layer.q, sums.q, normed, rows(own(pass, d.query))}, dNormed);
-        linearBackward({layer.k, sums.k, normed, rows(own(pass, d.key)), true}, dNormed);
-        linearBackward({layer.v, sums.v, normed, rows(own(pass, d.value)), true}, dNormed);
-    }
+    at::Tensor dNormed = at::empty(normed.sizes(), normed.options());
+    linearGroupBackward({attentionInputs(pass.layer, pass.config),
+                         attentionInputs(pass.gradients, pass.config), normed, ownRows(pass, d),
+                         d.last.narrow(pass.halo(), pass.tokens())},
+                        dNormed);
     return dNormed;
 }
 
@@ -202,7 +208,7 @@ void attentionPassForward(const LayerPass& pass, LayerActivations& kept)
     if (!kept.query.defined()) {
         projectInto(pass, kept);
     }
-    const AttentionInputs inputs = attentionInputs(pass, kept);
+    const AttentionTakes inputs = attentionTakes(pass, kept);
     kept.attention = segmentedAttentionForward(inputs.query, inputs.key, kept.value, pass.layout);
 }
 
@@ -240,7 +246,7 @@ at::Tensor attentionPassBackward(const LayerPass& pass, LayerActivations& kept,
     kept.key.reset();
 
     const NormPass normed = normedInput(pass, kept);
-    at::Tensor result = projectBackward(pass, normed.y, d);
+    at::Tensor result = projectBackward(pass, normed.y.rows, d);
     normPassBackward(layer.inputNorm, sums.inputNorm, kept.hidden, normed, result);
     return result;
 }

@@ -21,6 +21,20 @@ void addProduct(const at::Tensor& sum, const at::Tensor& left, const at::Tensor&
 
 } // namespace
 
+void addGradientOfA(const at::Tensor& sum, const at::Tensor& dHidden, const at::Tensor& x,
+                    double scale)
+{
+    addProduct(sum, dHidden.t(), x, scale);
+}
+
+void addGradientOfB(const at::Tensor& sum, const at::Tensor& dY, const at::Tensor& hidden,
+                    double scale)
+{
+    // hidden^T dY has the few rows of A's: the processor's products take half the time of dY^T
+    // hidden.
+    sum.add_(at::mm(hidden.t(), dY).t(), scale);
+}
+
 void linearForward(const LoraLinear& linear, const at::Tensor& x, const at::Tensor& residual,
                    at::Tensor& y)
 {
@@ -66,8 +80,8 @@ void linearBackward(const LinearBackward& pass, at::Tensor& dX)
         const at::Tensor dHidden = at::mm(dY, pair.b); // of x A^T, before the scale
         dX.addmm_(dHidden, pair.a, 1.0, pair.scale);
         if (gradients.lora) {
-            addProduct(gradients.lora->a, dHidden.t(), x, pair.scale);
-            addProduct(gradients.lora->b, dY.t(), at::mm(x, pair.a.t()), pair.scale);
+            addGradientOfA(gradients.lora->a, dHidden, x, pair.scale);
+            addGradientOfB(gradients.lora->b, dY, at::mm(x, pair.a.t()), pair.scale);
         }
     }
 }

@@ -29,6 +29,16 @@ struct LinearBackward {
 };
 void linearBackward(const LinearBackward& pass, at::Tensor& dX);
 
+/// Gradients of a pair, from those of what its matrices made.
+///
+///   dA += scale dHidden^T x,  dB += scale dY^T hidden
+///
+/// Shapes: sum like A [rank, in] or B [out, rank], fp32 (fp64); dHidden and hidden [tokens, rank].
+void addGradientOfA(const at::Tensor& sum, const at::Tensor& dHidden, const at::Tensor& x,
+                    double scale);
+void addGradientOfB(const at::Tensor& sum, const at::Tensor& dY, const at::Tensor& hidden,
+                    double scale);
+
 /// Whether the backward needs the map's input: only then something of it is trained.
 bool readsInput(const LoraLinear& gradients);
 

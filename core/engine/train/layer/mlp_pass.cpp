@@ -3,6 +3,7 @@
 #include "core/engine/train/layer/mlp_pass.h"
 
 #include "core/engine/tensor/kernel_bridge.h"
+#include "core/engine/train/layer/linear_group.h"
 #include "core/engine/train/layer/linear_pass.h"
 #include "core/engine/train/layer/norm_pass.h"
 
@@ -64,12 +65,15 @@ const char* geluOf(const ModelConfig& config)
     return config.activation == Activation::GeluTanh ? "tanh" : "none";
 }
 
-void project(const LayerPass& pass, const at::Tensor& normed, at::Tensor& gate, at::Tensor& up)
+NormPass normedInput(const LayerPass& pass, const at::Tensor& x)
 {
-    if (pass.config.gatedMlp) {
-        linearForward(pass.layer.gate, normed, {}, gate);
-    }
-    linearForward(pass.layer.up, normed, {}, up);
+    return normPassForward(pass.layer.postAttentionNorm, pass.config, x, pass.layer.mlpLora.rank());
+}
+
+/// In the order of mlpInputs().
+std::vector<at::Tensor> upAndGate(const at::Tensor& up, const at::Tensor& gate)
+{
+    return gate.defined() ? std::vector{up, gate} : std::vector{up};
 }
 
 void activate(const LayerPass& pass, const at::Tensor& gate, const at::Tensor& up, at::Tensor& out)
@@ -97,14 +101,14 @@ void activateBackward(const LayerPass& pass, at::Tensor& gate, at::Tensor& up,
 void mlpPassForward(const LayerPass& pass, const at::Tensor& x, const at::Tensor& residual,
                     const LayerActivations& kept, at::Tensor& y)
 {
+    const LinearGroup maps = mlpInputs(pass.layer, pass.config);
     Scratch scratch(pass, x);
     forEachTile(pass, [&](std::int64_t begin, std::int64_t count) {
-        const at::Tensor normed =
-            normPassForward(pass.layer.postAttentionNorm, pass.config, x.narrow(0, begin, count)).y;
+        const NormPass normed = normedInput(pass, x.narrow(0, begin, count));
         at::Tensor gate =
             pass.config.gatedMlp ? scratch.tile(kept.gate, kGateSlot, begin, count) : at::Tensor();
         at::Tensor up = scratch.tile(kept.up, kUpSlot, begin, count);
-        project(pass, normed, gate, up);
+        linearGroupForward(maps, normed.y, upAndGate(up, gate));
         // What is kept must stay, what is not may be overwritten.
         at::Tensor product = kept.up.defined() ? scratch.tile({}, kProductSlot, begin, count) : up;
         activate(pass, gate, up, product);
@@ -117,17 +121,19 @@ void mlpPassBackward(const LayerPass& pass, const at::Tensor& x, LayerActivation
                      at::Tensor& gradient)
 {
     const DecoderLayer &layer = pass.layer, &sums = pass.gradients;
+    const LinearGroup maps = mlpInputs(layer, pass.config);
+    const LinearGroup sumsOfMaps = mlpInputs(sums, pass.config);
     const bool isKept = kept.up.defined();
     Scratch scratch(pass, x);
     forEachTile(pass, [&](std::int64_t begin, std::int64_t count) {
         const at::Tensor input = x.narrow(0, begin, count);
         at::Tensor dY = gradient.narrow(0, begin, count);
-        const NormPass normed = normPassForward(layer.postAttentionNorm, pass.config, input);
+        const NormPass normed = normedInput(pass, input);
         at::Tensor gate =
             pass.config.gatedMlp ? scratch.tile(kept.gate, kGateSlot, begin, count) : at::Tensor();
         at::Tensor up = scratch.tile(kept.up, kUpSlot, begin, count);
         if (!isKept) {
-            project(pass, normed.y, gate, up);
+            linearGroupForward(maps, normed.y, upAndGate(up, gate));
         }
         at::Tensor product; // the down projection's input, needed only where that is trained
         if (readsInput(sums.down)) {
@@ -139,10 +145,7 @@ void mlpPassBackward(const LayerPass& pass, const at::Tensor& x, LayerActivation
         activateBackward(pass, gate, up, dProduct);
 
         at::Tensor dNormed = at::empty_like(input);
-        linearBackward({layer.up, sums.up, normed.y, up}, dNormed);
-        if (pass.config.gatedMlp) {
-            linearBackward({layer.gate, sums.gate, normed.y, gate, /*accumulates=*/true}, dNormed);
-        }
+        linearGroupBackward({maps, sumsOfMaps, normed.y.rows, upAndGate(up, gate), {}}, dNormed);
         normPassBackward(layer.postAttentionNorm, sums.postAttentionNorm, input, normed, dNormed);
         dY.add_(dNormed);
     });

@@ -8,14 +8,16 @@
 
 namespace longlora {
 
-NormPass normPassForward(const Norm& norm, const ModelConfig& config, const at::Tensor& x)
+NormPass normPassForward(const Norm& norm, const ModelConfig& config, const at::Tensor& x,
+                         std::int64_t room)
 {
+    RowsWithRoom y = rowsWithRoom(x.size(0), x.size(1), room, x.options());
     if (config.norm == NormKind::Rms) {
-        const RmsNormed normed = rmsNormForward(x, norm.weight, config.normEpsilon);
-        return {normed.y, {}, normed.inverseRms};
+        return {y, {}, rmsNormRows(x, norm.weight, config.normEpsilon, y.rows)};
     }
-    const auto [y, mean, inverse] =
+    const auto [normed, mean, inverse] =
         at::native_layer_norm(x, {x.size(-1)}, norm.weight, norm.bias, config.normEpsilon);
+    y.rows.copy_(normed);
     return {y, mean, inverse};
 }
 
