@@ -5,6 +5,7 @@
 #include "kernels/adamw.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/dispatch.h"
+#include "kernels/embedding_gradient.h"
 #include "kernels/parallel_for.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary_embedding.h"
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -195,6 +197,26 @@ void swigluGradient(benchmark::State& state)
     report(state, kTokens * kFfn, 5.0 * elementSize(state), 25.0);
 }
 
+/// No row is met twice: the most that there is to write.
+void embeddingRows(benchmark::State& state)
+{
+    constexpr std::int64_t kHidden = 4096;
+    const Matrix dY(dtypeOf(state), kTokens, kHidden);
+    const Matrix sum(DType::Float32, kTokens, kHidden);
+    std::vector<std::int64_t> rowOf(kTokens);
+    std::iota(rowOf.begin(), rowOf.end(), 0);
+    std::shuffle(rowOf.begin(), rowOf.end(), std::mt19937(3));
+    std::vector<std::int64_t> order(kTokens);
+    for (std::int64_t token = 0; token < kTokens; ++token) {
+        order[static_cast<std::size_t>(rowOf[static_cast<std::size_t>(token)])] = token;
+    }
+    for ([[maybe_unused]] auto _ : state) {
+        embeddingGradient({dY.view(), rowOf.data(), order.data(), sum.view(), {}});
+        benchmark::ClobberMemory();
+    }
+    report(state, kTokens * kHidden, elementSize(state) + 8.0, 1.0);
+}
+
 /// Weights and gradients of an update of a 4,096 x 4,096 matrix.
 struct Update {
     static constexpr std::int64_t kSide = 4096;
@@ -258,6 +280,7 @@ BENCHMARK(rmsNorm)->Apply(inBothTypes);
 BENCHMARK(rmsNormGradient)->Apply(inBothTypes);
 BENCHMARK(swiglu)->Apply(inBothTypes);
 BENCHMARK(swigluGradient)->Apply(inBothTypes);
+BENCHMARK(embeddingRows)->Apply(inBothTypes);
 BENCHMARK(adamWBFloat16)->UseRealTime();
 BENCHMARK(adamWEightBit)->UseRealTime();
 

@@ -3,6 +3,7 @@
 
 #include "core/engine/tensor/kernel_views.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/embedding_gradient.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary_embedding.h"
 #include "kernels/swiglu.h"
@@ -138,6 +139,15 @@ void rotateBackward(at::Tensor& gradient, const at::Tensor& cos, const at::Tenso
 {
     kernels::rotaryEmbeddingBackward({rotatedPart(gradient, cos.size(1)), kernelView(cos),
                                       kernelView(sin), kernelStream(gradient)});
+}
+
+void addToRows(const at::Tensor& sum, const at::Tensor& rows, const at::Tensor& gradient)
+{
+    const at::Tensor rowOf = rows.contiguous();
+    const at::Tensor order = at::argsort(rowOf, /*stable=*/true, /*dim=*/0, /*descending=*/false);
+    kernels::embeddingGradient({kernelView(gradient), rowOf.const_data_ptr<std::int64_t>(),
+                                order.const_data_ptr<std::int64_t>(), kernelView(sum),
+                                kernelStream(sum)});
 }
 
 void swigluForward(const at::Tensor& gate, const at::Tensor& up, at::Tensor& y)

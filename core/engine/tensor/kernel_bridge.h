@@ -43,6 +43,10 @@ void rotateForward(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
 /// A gradient of what rotateForward made becomes that of what it was given.
 void rotateBackward(at::Tensor& gradient, const at::Tensor& cos, const at::Tensor& sin);
 
+/// sum[rows[t]] += gradient[t] for every token t. Shapes: sum [any, d] fp32 (fp64), gradient
+/// [tokens, d], rows [tokens] int64, each a row of sum.
+void addToRows(const at::Tensor& sum, const at::Tensor& rows, const at::Tensor& gradient);
+
 /// `y` may be gate or up.
 void swigluForward(const at::Tensor& gate, const at::Tensor& up, at::Tensor& y);
 /// `gate` and `up` become their gradients.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/train/trainable_set.h"
 
+#include "core/engine/tensor/kernel_bridge.h"
 #include "core/spec/base/error.h"
 #include "core/spec/plan/embedding_rows.h"
 
@@ -208,8 +209,7 @@ void TrainableSet::addEmbeddingGradient(const at::Tensor& ids, const at::Tensor&
     }
     const at::Tensor& rows = m_embeddingRows;
     const at::Tensor index = ids.flatten();
-    sum.index_add_(0, rows.defined() ? at::searchsorted(rows, index) : index,
-                   gradient_Td.to(sum.scalar_type()));
+    addToRows(sum, rows.defined() ? at::searchsorted(rows, index) : index, gradient_Td);
 }
 
 void TrainableSet::publish()
