@@ -12,11 +12,6 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kPerLane = static_cast<int>(kAdamWBlock) / kWarpSize;
 
-__device__ float wideOf(BFloat16 x)
-{
-    return __uint_as_float(static_cast<unsigned>(x.bits) << 16);
-}
-
 __device__ std::int64_t threadIndex()
 {
     return static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
@@ -29,8 +24,8 @@ __global__ void __launch_bounds__(kThreads) updateKernel(AdamWBFloat16 args, Ada
         return;
     }
     const float g = args.gradients[i];
-    const float m = f.beta1 * wideOf(args.first[i]) + f.newInFirst * g;
-    const float v = f.beta2 * wideOf(args.second[i]) + f.newInSecond * g * g;
+    const float m = f.beta1 * toCompute(args.first[i]) + f.newInFirst * g;
+    const float v = f.beta2 * toCompute(args.second[i]) + f.newInSecond * g * g;
     args.weights[i] = moved(args.weights[i], m, sqrtf(v), f);
     const std::uint32_t random =
         randomBits(roundingKey(args.rates.seed, args.rates.step, i / kAdamWBlock),

@@ -71,10 +71,7 @@ __device__ void readUnit(const FourBitGroup* groups, int first, int size, bool, 
 {
     constexpr int kHalf = static_cast<int>(FourBitGroup::kNumbers) / 2;
     const FourBitGroup& group = groups[first / FourBitGroup::kNumbers];
-    const auto wideOf = [](BFloat16 x) {
-        return __uint_as_float(static_cast<unsigned>(x.bits) << 16);
-    };
-    const float scale = wideOf(group.scale), minimum = wideOf(group.minimum);
+    const float scale = toCompute(group.scale), minimum = toCompute(group.minimum);
 #pragma unroll
     for (int i = 0; i < kHalf; ++i) {
         const unsigned both = group.codes[i];

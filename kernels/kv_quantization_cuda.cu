@@ -43,11 +43,6 @@ __device__ std::uint16_t bits16(float x, bool outwards)
     return static_cast<std::uint16_t>((__float_as_uint(x) + (outwards ? 0xffffU : 0U)) >> 16);
 }
 
-__device__ float wideOf(BFloat16 x)
-{
-    return __uint_as_float(static_cast<unsigned>(x.bits) << 16);
-}
-
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     quantizeKernel(const T* x, FourBitGroup* groups, Shape shape)
@@ -70,10 +65,10 @@ __global__ void __launch_bounds__(kThreads)
         poison += __shfl_xor_sync(kAllLanes, poison, offset);
     }
     const BFloat16 minimum{bits16(lowest, lowest < 0.0F)};
-    const BFloat16 scale{bits16((highest - wideOf(minimum)) / 15.0F + poison, true)};
-    const float step = wideOf(scale);
+    const BFloat16 scale{bits16((highest - toCompute(minimum)) / 15.0F + poison, true)};
+    const float step = toCompute(scale);
     const float inverse = step > 0.0F ? 1.0F / step : 0.0F;
-    const float place16 = fmaxf((value - wideOf(minimum)) * inverse + 0.5F, 0.0F);
+    const float place16 = fmaxf((value - toCompute(minimum)) * inverse + 0.5F, 0.0F);
     const auto code = static_cast<unsigned>(fminf(place16, 15.0F));
     const unsigned upper = __shfl_down_sync(kAllLanes, code, kHalf);
     FourBitGroup& group = groups[place.group];
@@ -103,7 +98,7 @@ __global__ void __launch_bounds__(kThreads)
     const FourBitGroup& group = groups[place.group];
     const unsigned both = group.codes[lane % kHalf];
     const auto code = static_cast<float>(lane < kHalf ? both & 15U : both >> 4);
-    const float wide = wideOf(group.minimum) + wideOf(group.scale) * code;
+    const float wide = toCompute(group.minimum) + toCompute(group.scale) * code;
     y[place.vector + element] = fromDeviceCompute<T>(wide);
 }
 

@@ -5,6 +5,13 @@
 #include <cstdint>
 #include <type_traits>
 
+// The same in C++ and CUDA.
+#ifdef __CUDACC__
+#    define LONGLORA_HOST_DEVICE __host__ __device__
+#else
+#    define LONGLORA_HOST_DEVICE
+#endif
+
 namespace longlora::kernels {
 
 /// The upper half of a float: 8 bits of exponent, 7 of mantissa.
@@ -34,9 +41,9 @@ using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
     return value;
 }
 
-[[gnu::always_inline]] constexpr float toCompute(BFloat16 value)
+[[gnu::always_inline]] LONGLORA_HOST_DEVICE constexpr float toCompute(BFloat16 value)
 {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16);
+    return __builtin_bit_cast(float, static_cast<std::uint32_t>(value.bits) << 16);
 }
 
 [[gnu::always_inline]] constexpr float toCompute(Float16 value)

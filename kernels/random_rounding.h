@@ -5,13 +5,6 @@
 
 #include <cstdint>
 
-// The same in C++ and CUDA.
-#ifdef __CUDACC__
-#    define LONGLORA_HOST_DEVICE __host__ __device__
-#else
-#    define LONGLORA_HOST_DEVICE
-#endif
-
 namespace longlora::kernels {
 
 /// 32 bits that look random, of a number of 64. Source: Steele et al. 2014 (doi:10.1145/2660193.

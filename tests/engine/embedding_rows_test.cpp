@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Training with masters, gradients and moments of some of the embedding's rows, against all.
 #include "core/engine/train/trainer.h"
-#include "core/engine/train/training_data.h"
 #include "core/spec/plan/embedding_rows.h"
+#include "tests/engine/training_rows.h"
 #include "tests/support/golden_model.h"
 
 #include <gtest/gtest.h>
@@ -16,16 +16,9 @@
 namespace longlora {
 namespace {
 
-/// Of 48 tokens, all below 60.
 TrainingRow row(std::int64_t first)
 {
-    TrainingRow made;
-    for (std::int64_t i = 0; i < 48; ++i) {
-        made.ids.push_back(static_cast<TokenId>((first + i * i * 7) % 60));
-    }
-    made.labels.assign(made.ids.begin(), made.ids.end());
-    made.documentStarts = {0};
-    return made;
+    return test::rowOfTokens(first, 48);
 }
 
 /// One row has few tokens that the others have, so that rows are seen in some steps only.

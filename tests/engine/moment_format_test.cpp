@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Training with moments in 16 and 8 bits beside fp32. The rounding itself: tests/kernels.
 #include "core/engine/train/trainer.h"
-#include "core/engine/train/training_data.h"
 #include "core/spec/config/run_config_enums.h"
+#include "tests/engine/training_rows.h"
 #include "tests/support/golden_model.h"
 
 #include <gtest/gtest.h>
@@ -15,16 +15,9 @@
 namespace longlora {
 namespace {
 
-/// Forty tokens that a model can learn by heart.
 TrainingRow row(std::int64_t first)
 {
-    TrainingRow made;
-    for (std::int64_t i = 0; i < 40; ++i) {
-        made.ids.push_back(static_cast<TokenId>((first + i * i * 7) % 60));
-    }
-    made.labels.assign(made.ids.begin(), made.ids.end());
-    made.documentStarts = {0};
-    return made;
+    return test::rowOfTokens(first, 40);
 }
 
 RunConfig configOf(TrainingMethod method, MomentFormat moments)

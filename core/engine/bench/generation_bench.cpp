@@ -55,7 +55,6 @@ GenerationBench benchGeneration(const ModelConfig& shape, const ComputePlace& pl
 
     const DecoderModel model = randomModel(shape, 1, place);
     CachedForward forward(model, 0, cache);
-    bench.usesGraph = forward.usesGraph();
     resetPeakMemory(place.device);
     const std::vector<TokenId> prompt = randomPrompt(promptTokens, shape.vocabularySize);
     const auto start = Clock::now();
@@ -65,6 +64,7 @@ GenerationBench benchGeneration(const ModelConfig& shape, const ComputePlace& pl
     bench.secondsPerToken = medianSeconds(place.device, newTokens, [&] {
         next = static_cast<TokenId>(forward.decode(next).argmax().item<std::int64_t>());
     });
+    bench.usesGraph = forward.usesGraph();
     // Every weight but the embedding, of which one row is seen; a tied head is the embedding.
     const std::int64_t seen = shape.parameterCount() -
                               (shape.tiedEmbeddings ? 0 : shape.vocabularySize * shape.hiddenSize);

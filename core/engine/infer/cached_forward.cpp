@@ -124,7 +124,6 @@ CachedForward::CachedForward(const DecoderModel& model, std::int64_t chunkTokens
     , m_chunkTokens(chunkTokens > 0           ? chunkTokens
                     : model.device().is_cpu() ? kChunkTokensCpu
                                               : kChunkTokensGpu)
-    , m_format(format)
     , m_cache(model, format)
 {}
 
@@ -195,7 +194,7 @@ at::Tensor CachedForward::decode(TokenId id)
 {
     assert(m_cache.length() < m_cache.capacity());
     const at::NoGradGuard noGrad;
-    if (!usesGraph()) {
+    if (!mayGraph()) {
         return logitsOfLast(readChunk({&id, 1}));
     }
     if (!m_graph) {
@@ -211,8 +210,13 @@ at::Tensor CachedForward::decode(TokenId id)
 
 bool CachedForward::usesGraph() const
 {
+    return mayGraph() && !(m_graph && m_graph->isRefused());
+}
+
+bool CachedForward::mayGraph() const
+{
     return DecodeGraph::isPossible(m_model.device()) && m_model.dtype() != at::kDouble &&
-           m_format != KvFormat::Int4;
+           m_cache.format() != KvFormat::Int4;
 }
 
 at::Tensor CachedForward::decodeAt(const at::Tensor& id, const at::Tensor& position)

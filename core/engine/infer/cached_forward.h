@@ -52,13 +52,14 @@ public:
     /// Shapes: id [1, 1] and its position [1], int64 on the device -> logits, as decode().
     /// Not in fp64, nor with a cache in Int4.
     at::Tensor decodeAt(const at::Tensor& id, const at::Tensor& position);
-    /// Whether decode() replays a CUDA graph.
+    /// Whether decode() replays a CUDA graph; until the first token, whether it will try.
     bool usesGraph() const;
 
     const KvCache& cache() const noexcept { return m_cache; }
     KvCache& cache() noexcept { return m_cache; }
 
 private:
+    bool mayGraph() const;
     void makeRoom(std::int64_t totalTokens);
     void prepareRotary(std::int64_t totalTokens);
     at::Tensor readChunk(std::span<const TokenId> ids);
@@ -77,7 +78,6 @@ private:
 
     const DecoderModel& m_model;
     std::int64_t m_chunkTokens;
-    KvFormat m_format;
     KvCache m_cache;
     std::unique_ptr<DecodeGraph> m_graph; ///< of decodeAt()
     std::int64_t m_reusedTokens = 0;

@@ -35,20 +35,41 @@ void DecodeGraph::capture()
     m_step(m_id, m_position); // makes the libraries' handles and workspaces
     side.synchronize();
     auto captured = std::make_unique<Captured>();
-    // Other threads of the program may ask CUDA for memory meanwhile.
-    captured->graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
-    m_logits = m_step(m_id, m_position);
-    captured->graph.capture_end();
+    try {
+        record(*captured);
+        m_captured = std::move(captured);
+    } catch (const c10::Error&) {
+        m_isRefused = true;
+    }
     side.synchronize();
-    m_captured = std::move(captured);
+}
+
+void DecodeGraph::record(Captured& captured)
+{
+    // Other threads of the program may ask CUDA for memory meanwhile.
+    captured.graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+    try {
+        m_logits = m_step(m_id, m_position);
+    } catch (const c10::Error&) {
+        // The stream records until it is told to stop, and then says once more what was wrong.
+        try {
+            captured.graph.capture_end();
+        } catch (const c10::Error&) {
+        }
+        throw;
+    }
+    captured.graph.capture_end();
 }
 
 at::Tensor DecodeGraph::run(TokenId id, std::int64_t position)
 {
     m_id.fill_(static_cast<std::int64_t>(id));
     m_position.fill_(position);
-    if (!m_captured) {
+    if (!m_captured && !m_isRefused) {
         capture();
+    }
+    if (m_isRefused) {
+        return m_step(m_id, m_position);
     }
     m_captured->graph.replay();
     return m_logits;
@@ -64,6 +85,8 @@ bool DecodeGraph::isPossible(const at::Device&)
 }
 
 void DecodeGraph::capture() {}
+
+void DecodeGraph::record(Captured&) {}
 
 at::Tensor DecodeGraph::run(TokenId, std::int64_t)
 {

@@ -29,18 +29,21 @@ public:
     DecodeGraph(const DecodeGraph&) = delete;
     DecodeGraph& operator=(const DecodeGraph&) = delete;
 
-    /// The logits are overwritten by the next call.
-    /// Throws: c10::Error where CUDA refuses to capture.
+    /// The logits are overwritten by the next call. Where CUDA refuses to capture, the step is run
+    /// as it is, then and from then on.
     at::Tensor run(TokenId id, std::int64_t position);
+    bool isRefused() const noexcept { return m_isRefused; }
 
 private:
     struct Captured;
     void capture();
+    void record(Captured& captured);
 
     Step m_step;
     at::Device m_device;
     at::Tensor m_id, m_position, m_logits;
     std::unique_ptr<Captured> m_captured;
+    bool m_isRefused = false;
 };
 
 } // namespace longlora

@@ -33,7 +33,8 @@ public:
     const std::vector<TokenId>& ids() const noexcept { return m_ids; }
     std::int64_t length() const noexcept { return static_cast<std::int64_t>(m_ids.size()); }
     std::int64_t capacity() const noexcept { return m_capacity; } ///< tokens
-    double bytes() const;                                         ///< allocated
+    KvFormat format() const noexcept { return m_format; }
+    double bytes() const; ///< allocated
     KvMemory memory() const;
     double bytesFor(std::int64_t tokens) const;
 

@@ -13,6 +13,8 @@ struct DeviceProfile {
     std::string name; ///< "CPU, 2 threads"
     DeviceKind kind = DeviceKind::Cpu;
     std::int64_t threads = 1; ///< of a processor
+    /// Of a GPU; an H100's where that is not known.
+    std::int64_t multiprocessors = 132;
     double memoryBytes = 0.0; ///< usable by this process
     /// Of a GPU's machine, for what memory.offload keeps there; 0: unknown.
     double hostMemoryBytes = 0.0;

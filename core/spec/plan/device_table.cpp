@@ -22,23 +22,24 @@ constexpr double kTera = 1e12;
 
 // NVLink and PCIe figures of data sheets count both ways; here one.
 constexpr std::array kDevices{
-    KnownDevice{"A100-40", "NVIDIA A100 40GB SXM", "NVIDIA A100-SXM4-40GB", 40960, 1555 * kGB,
+    KnownDevice{"A100-40", "NVIDIA A100 40GB SXM", "NVIDIA A100-SXM4-40GB", 108, 40960, 1555 * kGB,
                 312 * kTera, 19.5 * kTera, 300 * kGB,
                 "NVIDIA A100 Tensor Core GPU data sheet; NVLink 3"},
-    KnownDevice{"A100-80", "NVIDIA A100 80GB SXM", "NVIDIA A100-SXM4-80GB", 81920, 2039 * kGB,
+    KnownDevice{"A100-80", "NVIDIA A100 80GB SXM", "NVIDIA A100-SXM4-80GB", 108, 81920, 2039 * kGB,
                 312 * kTera, 19.5 * kTera, 300 * kGB,
                 "NVIDIA A100 Tensor Core GPU data sheet; NVLink 3"},
-    KnownDevice{"H100-80", "NVIDIA H100 80GB SXM", "NVIDIA H100 80GB HBM3", 81559, 3350 * kGB,
+    KnownDevice{"H100-80", "NVIDIA H100 80GB SXM", "NVIDIA H100 80GB HBM3", 132, 81559, 3350 * kGB,
                 989 * kTera, 67 * kTera, 450 * kGB,
                 "NVIDIA H100 Tensor Core GPU data sheet; NVLink 4"},
-    KnownDevice{"H200", "NVIDIA H200 141GB SXM", "NVIDIA H200", 143771, 4800 * kGB, 989 * kTera,
-                67 * kTera, 450 * kGB, "NVIDIA H200 Tensor Core GPU data sheet; NVLink 4"},
-    KnownDevice{"RTX4090", "NVIDIA GeForce RTX 4090 24GB", "NVIDIA GeForce RTX 4090", 24564,
+    KnownDevice{"H200", "NVIDIA H200 141GB SXM", "NVIDIA H200", 132, 143771, 4800 * kGB,
+                989 * kTera, 67 * kTera, 450 * kGB,
+                "NVIDIA H200 Tensor Core GPU data sheet; NVLink 4"},
+    KnownDevice{"RTX4090", "NVIDIA GeForce RTX 4090 24GB", "NVIDIA GeForce RTX 4090", 128, 24564,
                 1008 * kGB, 165.2 * kTera, 82.6 * kTera, 32 * kGB,
                 "NVIDIA Ada GPU architecture white paper; PCIe 4.0 x16"},
-    KnownDevice{"L40S", "NVIDIA L40S 48GB", "NVIDIA L40S", 46068, 864 * kGB, 362 * kTera,
+    KnownDevice{"L40S", "NVIDIA L40S 48GB", "NVIDIA L40S", 142, 46068, 864 * kGB, 362 * kTera,
                 91.6 * kTera, 32 * kGB, "NVIDIA L40S data sheet; PCIe 4.0 x16"},
-    KnownDevice{"A6000", "NVIDIA RTX A6000 48GB", "NVIDIA RTX A6000", 49140, 768 * kGB,
+    KnownDevice{"A6000", "NVIDIA RTX A6000 48GB", "NVIDIA RTX A6000", 84, 49140, 768 * kGB,
                 154.8 * kTera, 38.7 * kTera, 32 * kGB, "NVIDIA RTX A6000 data sheet; PCIe 4.0 x16"},
 };
 
@@ -94,6 +95,7 @@ DeviceProfile speedProfileOf(const KnownDevice& device)
     DeviceProfile profile;
     profile.name = device.product;
     profile.kind = DeviceKind::Cuda;
+    profile.multiprocessors = device.multiprocessors;
     profile.programBytes = kCudaContextBytes;
     profile.autoPrecision = ComputePrecision::Bf16;
     profile.bf16PeakFlopsPerSecond = device.bf16FlopsPerSecond;

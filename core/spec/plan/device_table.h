@@ -15,6 +15,7 @@ struct KnownDevice {
     std::string_view name;       ///< what people type: "A100-80"
     std::string_view product;    ///< "NVIDIA A100 80GB SXM"
     std::string_view driverName; ///< as NVIDIA's driver calls it: "NVIDIA A100-SXM4-80GB"
+    std::int64_t multiprocessors;
     double memoryMib;            ///< in all, as nvidia-smi reports it
     double memoryBytesPerSecond; ///< of its own memory
     double bf16FlopsPerSecond;   ///< tensor cores, without sparsity, sums in fp32

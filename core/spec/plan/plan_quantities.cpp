@@ -94,7 +94,6 @@ void countUpdated(const ModelConfig& model, const RunConfig& config, const Train
 /// Source: flash-attention 2.7, mha_bwd().
 double queryGradientCopies(const RunConfig& config, const PlanQuantities& q, double heads)
 {
-    constexpr double kMultiprocessors = 132.0; // H100, H200; A100 has 108, an RTX 4090 128
     if (!config.precision.deterministic) {
         return 1.0;
     }
@@ -103,7 +102,7 @@ double queryGradientCopies(const RunConfig& config, const PlanQuantities& q, dou
         config.attention.kind == AttentionKind::S2
             ? q.length / static_cast<double>(groupSize(config.attention, length))
             : 1.0;
-    return std::ceil(kMultiprocessors / (q.rows * std::max(1.0, sequences) * heads));
+    return std::ceil(q.multiprocessors / (q.rows * std::max(1.0, sequences) * heads));
 }
 
 } // namespace
@@ -115,6 +114,7 @@ PlanQuantities quantitiesOf(const ModelConfig& model, const RunConfig& config,
     PlanQuantities q;
     q.device = device.kind;
     q.threads = static_cast<double>(device.threads);
+    q.multiprocessors = static_cast<double>(device.multiprocessors);
     q.frozen = frozenCount(model, config, trained);
     q.layerFrozen = q.frozen > 0.0 ? layerLinearNumbers(model) : 0.0;
     q.trained = static_cast<double>(trained.total());

@@ -27,7 +27,8 @@ struct PlanSharding {
 /// Everything the formulas of a plan are made of, for one device. Inside the planner.
 struct PlanQuantities {
     DeviceKind device = DeviceKind::Cpu;
-    double threads = 1.0; ///< of a processor
+    double threads = 1.0;           ///< of a processor
+    double multiprocessors = 132.0; ///< of a GPU
     PlanSharding sharding;
     double frozen = 0.0;      ///< numbers that are not trained, of the whole model
     double layerFrozen = 0.0; ///< of these, in one layer
