@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// S2 against full attention, and a training step, by context length. Columns: tokens_per_second,
+// S2 against full attention, and a training step, by context length; low-rank updates of
+// projections each by itself and stacked. Columns: tokens_per_second,
 // and peak_mib above what the process had before. The group is fixed, so with S2 the time per
 // token must stay level.
 #include "core/engine/attention/segmented_attention.h"
 #include "core/engine/model/random_model.h"
 #include "core/engine/tensor/prepare_compute.h"
+#include "core/engine/train/layer/linear_group.h"
+#include "core/engine/train/layer/linear_pass.h"
 #include "core/engine/train/layer_driver.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Tensor.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <benchmark/benchmark.h>
@@ -85,6 +89,88 @@ void trainingStep(benchmark::State& state, bool s2)
     report(state, length, before);
 }
 
+/// q, k and v of one input with their low-rank updates: each by itself, or as one stack.
+struct Projections {
+    static constexpr std::int64_t kTokens = 4096, kWidth = 512, kRank = 8;
+
+    Projections(at::ScalarType dtype, bool isStacked)
+    {
+        for (int i = 0; i < 3; ++i) {
+            const at::Tensor a = at::randn({kRank, kWidth}), b = at::randn({kWidth, kRank});
+            maps.push_back({at::randn({kWidth, kWidth}).to(dtype),
+                            {},
+                            LoraPair{a.to(dtype), b.to(dtype), 2.0},
+                            {},
+                            {}});
+            gradients.push_back(
+                {{}, {}, LoraPair{at::zeros_like(a), at::zeros_like(b), 2.0}, {}, {}});
+        }
+        if (isStacked) {
+            stack = stackLora({&maps[0], &maps[1], &maps[2]});
+            sums = stackLora({&gradients[0], &gradients[1], &gradients[2]});
+        }
+        const at::TensorOptions options(dtype);
+        x = rowsWithRoom(kTokens, kWidth, stack.rank(), options);
+        x.rows.copy_(at::randn({kTokens, kWidth}));
+        for (int i = 0; i < 3; ++i) {
+            last = rowsWithRoom(kTokens, kWidth, i == 2 ? stack.rank() : 0, options);
+            last.rows.copy_(at::randn({kTokens, kWidth}));
+            ys.push_back(last.rows);
+        }
+        dX = at::empty({kTokens, kWidth}, options);
+    }
+
+    LinearGroup group() const { return {{&maps[0], &maps[1], &maps[2]}, stack}; }
+    LinearGroup sumsOfGroup() const
+    {
+        return {{&gradients[0], &gradients[1], &gradients[2]}, sums};
+    }
+
+    std::vector<LoraLinear> maps, gradients;
+    LoraStack stack, sums;
+    RowsWithRoom x, last;
+    std::vector<at::Tensor> ys; ///< written, then taken for their gradients
+    at::Tensor dX;
+};
+
+void loraForward(benchmark::State& state, at::ScalarType dtype, bool isStacked)
+{
+    const c10::NoGradGuard noGradients;
+    Projections p(dtype, isStacked);
+    for ([[maybe_unused]] auto _ : state) {
+        if (isStacked) {
+            linearGroupForward(p.group(), p.x, p.ys);
+        } else {
+            for (std::size_t i = 0; i < 3; ++i) {
+                linearForward(p.maps[i], p.x.rows, {}, p.ys[i]);
+            }
+        }
+    }
+}
+
+void loraBackward(benchmark::State& state, at::ScalarType dtype, bool isStacked)
+{
+    const c10::NoGradGuard noGradients;
+    Projections p(dtype, isStacked);
+    for ([[maybe_unused]] auto _ : state) {
+        if (isStacked) {
+            linearGroupBackward({p.group(), p.sumsOfGroup(), p.x.rows, p.ys, p.last}, p.dX);
+        } else {
+            for (std::size_t i = 0; i < 3; ++i) {
+                linearBackward({p.maps[i], p.gradients[i], p.x.rows, p.ys[i], i > 0}, p.dX);
+            }
+        }
+    }
+}
+
+BENCHMARK_CAPTURE(loraForward, bf16_separate, at::kBFloat16, false)->UseRealTime();
+BENCHMARK_CAPTURE(loraForward, bf16_stacked, at::kBFloat16, true)->UseRealTime();
+BENCHMARK_CAPTURE(loraForward, fp32_separate, at::kFloat, false)->UseRealTime();
+BENCHMARK_CAPTURE(loraForward, fp32_stacked, at::kFloat, true)->UseRealTime();
+BENCHMARK_CAPTURE(loraBackward, bf16_separate, at::kBFloat16, false)->UseRealTime();
+BENCHMARK_CAPTURE(loraBackward, bf16_stacked, at::kBFloat16, true)->UseRealTime();
+BENCHMARK_CAPTURE(loraBackward, fp32_separate, at::kFloat, false)->UseRealTime();
+BENCHMARK_CAPTURE(loraBackward, fp32_stacked, at::kFloat, true)->UseRealTime();
 BENCHMARK_CAPTURE(attention, s2, true)->RangeMultiplier(2)->Range(1024, 16384)->UseRealTime();
 BENCHMARK_CAPTURE(attention, full, false)->RangeMultiplier(2)->Range(1024, 16384)->UseRealTime();
 BENCHMARK_CAPTURE(trainingStep, s2, true)->RangeMultiplier(2)->Range(1024, 16384)->UseRealTime();

@@ -14,10 +14,13 @@
 #include <QMap>
 #include <QMenuBar>
 #include <QPlainTextEdit>
+#include <QScopeGuard>
 #include <QScrollArea>
 #include <QScrollBar>
 #include <QSpinBox>
 #include <QStackedWidget>
+#include <QStyle>
+#include <QTableView>
 #include <QWheelEvent>
 
 #include <cmath>
@@ -114,6 +117,27 @@ QString cutText(const WindowFixture& f)
     return {};
 }
 
+/// The first cell whose text has not the room that it takes, on as many lines as the row has;
+/// empty: there is none.
+QString cutCell(const QTableView& table)
+{
+    const int lines = table.rowHeight(0) / table.fontMetrics().height();
+    const QSize room{table.columnWidth(0) -
+                         2 * (table.style()->pixelMetric(QStyle::PM_FocusFrameHMargin) + 1),
+                     table.rowHeight(0)};
+    for (int row = 0; row < table.model()->rowCount(); ++row) {
+        for (int column = 0; column < table.model()->columnCount(); ++column) {
+            const QString text = table.model()->index(row, column).data().toString();
+            const QRect needs = table.fontMetrics().boundingRect(
+                QRect({}, room), lines > 1 ? int(Qt::TextWordWrap) : int(Qt::TextSingleLine), text);
+            if (needs.width() > room.width() || needs.height() > room.height()) {
+                return text;
+            }
+        }
+    }
+    return {};
+}
+
 } // namespace
 
 class AccessibilityTest : public QObject {
@@ -168,6 +192,24 @@ private Q_SLOTS:
             f.window->showPage(static_cast<ui::Page>(page));
             QTRY_COMPARE(cutText(f), QString());
         }
+    }
+
+    void nothingIsCutInTextOfTwiceTheSize()
+    {
+        const QFont usual = QApplication::font();
+        const auto restored = qScopeGuard([&] { QApplication::setFont(usual); });
+        QFont large = usual;
+        large.setPointSizeF(2.0 * large.pointSizeF());
+        QApplication::setFont(large);
+        WindowFixture f;
+        f.window->resize(1440, 900);
+        f.startDemoRun();
+        f.window->showPage(ui::Page::Configure);
+        const auto* frontier =
+            f.window->findChild<QTableView*>(QStringLiteral("configureFrontier"));
+        QTRY_VERIFY(frontier->isVisible() && frontier->model()->rowCount() > 3);
+        QTRY_COMPARE(cutText(f), QString());
+        QTRY_COMPARE(cutCell(*frontier), QString());
     }
 
     void emptyControlsHaveAnEdgeInTheDark()

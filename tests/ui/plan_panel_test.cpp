@@ -214,7 +214,7 @@ private Q_SLOTS:
                     .data(Qt::AccessibleTextRole)
                     .toString()
                     .contains(QLatin1String("4,096 tokens")));
-        QVERIFY(model.index(0, 3).data().toString().contains(QLatin1String(" h")));
+        QVERIFY(model.index(0, 3).data().toString().contains(QStringLiteral(u"\u00a0h")));
     }
 
     void devicesThatAreNotTrainedOnYetAreSaid()

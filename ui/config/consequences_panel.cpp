@@ -100,14 +100,14 @@ QWidget* ConsequencesPanel::makeFigures()
     m_tokensPerStep = makeValue("configureTokensPerStep", tr("Tokens per step"), box);
     m_stepTime = makeValue("configureStepTime", tr("Time"), box);
     m_largest = makeValue("configureLargestContext", tr("Largest context that fits"), box);
-    m_largest->setWordWrap(false); // a row with a button has one line
     m_largest->setToolTip(tr("With everything else as it is"));
     m_host = makeValue("configureHost", tr("Memory of the machine"), box);
     m_host->setToolTip(tr("Where the layers' inputs wait while the GPU works on other layers"));
     m_disk = makeValue("configureDisk", tr("Disk needed"), box);
 
-    m_useLargest =
-        named(new QPushButton(tr("&Use"), box), "configureUseLargest", tr("Use this context"));
+    m_useLargest = named(new QPushButton(tr("&Use this context"), box), "configureUseLargest",
+                         tr("Use this context"));
+    m_useLargest->setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
     m_useLargest->setToolTip(tr("Takes the largest context that fits into the form"));
     connect(m_useLargest, &QPushButton::clicked, this, [this] {
         m_draft.edit([this](RunConfig& config) {
@@ -120,10 +120,8 @@ QWidget* ConsequencesPanel::makeFigures()
     m_figures = form;
     form->addRow(tr("Per step"), m_tokensPerStep);
     form->addRow(tr("Time"), m_stepTime);
-    auto* largest = new QHBoxLayout;
-    largest->addWidget(m_largest, 1);
-    largest->addWidget(m_useLargest);
-    form->addRow(tr("Largest context"), largest);
+    form->addRow(tr("Largest context"), m_largest);
+    form->addRow(QString(), m_useLargest);
     form->addRow(tr("Machine's memory"), m_host);
     form->setRowVisible(m_host, false);
     form->addRow(tr("Disk"), m_disk);

@@ -17,6 +17,7 @@
 #include <QLabel>
 #include <QPushButton>
 #include <QSignalBlocker>
+#include <QStyle>
 #include <QTableView>
 #include <QVBoxLayout>
 
@@ -144,12 +145,11 @@ QWidget* PlanGroup::makeFrontier()
     m_frontierTable->setSelectionMode(QAbstractItemView::SingleSelection);
     m_frontierTable->setEditTriggers(QAbstractItemView::NoEditTriggers);
     m_frontierTable->setTabKeyNavigation(false);
-    m_frontierTable->setWordWrap(false);
     m_frontierTable->setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    m_frontierTable->verticalHeader()->setDefaultSectionSize(
-        m_frontierTable->fontMetrics().height() + 8);
     m_frontierTable->verticalHeader()->setDefaultAlignment(Qt::AlignRight | Qt::AlignVCenter);
     m_frontierTable->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
+    connect(m_frontierTable->horizontalHeader(), &QHeaderView::sectionResized, this,
+            &PlanGroup::fitFrontier);
     m_frontierTable->setToolTip(tr("A click, or Enter, takes the cell into the form"));
     connect(m_frontierTable, &QTableView::clicked, this, &PlanGroup::takeCell);
     connect(m_frontierTable, &QTableView::activated, this, &PlanGroup::takeCell);
@@ -254,6 +254,25 @@ void PlanGroup::showFrontier()
     m_frontierTitle->setText(
         tr("Tokens by number of devices; time per 1,000 steps; tight: above %1 of the memory")
             .arg(percentText(kRoomyShare)));
+    fitFrontier();
+}
+
+void PlanGroup::fitFrontier()
+{
+    // In large text a cell has its verdict above its time.
+    const QFontMetrics metrics = m_frontierTable->fontMetrics();
+    const int margin = m_frontierTable->style()->pixelMetric(QStyle::PM_FocusFrameHMargin) + 1;
+    QFont font = m_frontierTable->font();
+    font.setBold(true); // the run's own cell is
+    int lines = 1;
+    for (int row = 0; row < m_frontier->rowCount({}); ++row) {
+        for (int column = 0; column < m_frontier->columnCount({}); ++column) {
+            const QString text = m_frontier->index(row, column).data().toString();
+            const int width = QFontMetrics(font).horizontalAdvance(text);
+            lines = width + 2 * margin > m_frontierTable->columnWidth(column) ? 2 : lines;
+        }
+    }
+    m_frontierTable->verticalHeader()->setDefaultSectionSize(lines * metrics.height() + 8);
     fitHeight(*m_frontierTable);
 }
 

@@ -38,6 +38,7 @@ private:
     void showDevice();
     void showAlternatives();
     void showFrontier();
+    void fitFrontier();
     void showFormula();
     void chooseDevice(int index);
     void takeAlternative(std::size_t index);

@@ -33,11 +33,12 @@ QColor verdictColour(PlanVerdict verdict)
 
 QString hoursText(double hours)
 {
-    // One unit, so that a cell holds it in large text too.
+    // One unit, so that a cell holds it in large text too, and on one line.
     const double minutes = hours * 60.0;
-    return minutes < 1.0  ? durationText(minutes * 60.0)
-           : minutes < 60 ? FrontierModel::tr("%1 min").arg(numberText(minutes, 2))
-                          : FrontierModel::tr("%1 h").arg(numberText(hours, 3));
+    const QString text = minutes < 1.0  ? durationText(minutes * 60.0)
+                         : minutes < 60 ? FrontierModel::tr("%1 min").arg(numberText(minutes, 2))
+                                        : FrontierModel::tr("%1 h").arg(numberText(hours, 3));
+    return QString(text).replace(u' ', QChar(QChar::Nbsp));
 }
 
 } // namespace
