@@ -188,7 +188,7 @@ at::Tensor layerForward(const DecoderLayer& layer, const ModelConfig& config,
 
 at::Tensor headForward(const DecoderModel& model, const at::Tensor& hidden)
 {
-    return at::linear(normForward(model.finalNorm, model.config, hidden), model.lmHead);
+    return fusedLinear(normForward(model.finalNorm, model.config, hidden), model.lmHead);
 }
 
 } // namespace longlora

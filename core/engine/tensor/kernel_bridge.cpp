@@ -6,14 +6,17 @@
 #include "kernels/embedding_gradient.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary_embedding.h"
+#include "kernels/row_product.h"
 #include "kernels/swiglu.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <ATen/Tensor.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace longlora {
 
@@ -101,7 +104,29 @@ public:
     }
 };
 
+/// LibTorch's products of 16 bits keep their pace for many rows.
+bool isOneRow(const at::Tensor& x, const at::Tensor& weight)
+{
+    const bool isShort = x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf;
+    return x.is_cpu() && isShort && weight.scalar_type() == x.scalar_type() &&
+           x.numel() == x.size(-1) && x.stride(-1) == 1 && weight.stride(1) == 1 &&
+           !c10::GradMode::is_enabled();
+}
+
 } // namespace
+
+at::Tensor fusedLinear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias)
+{
+    if (!isOneRow(x, weight)) {
+        return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
+    }
+    std::vector<std::int64_t> shape = x.sizes().vec();
+    shape.back() = weight.size(0);
+    at::Tensor y = at::empty(shape, x.options());
+    kernels::rowProduct({kernelView(weight), kernelView(x.flatten()), kernelView(y.flatten()),
+                         at::get_num_threads()});
+    return bias.defined() ? y.add_(bias) : y;
+}
 
 RmsNormed rmsNormForward(const at::Tensor& x, const at::Tensor& weight, double epsilon)
 {
