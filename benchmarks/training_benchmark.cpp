@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // S2 against full attention, and a training step, by context length; low-rank updates of
-// projections each by itself and stacked. Columns: tokens_per_second,
-// and peak_mib above what the process had before. The group is fixed, so with S2 the time per
-// token must stay level.
+// projections each by itself and stacked; matrix products by LibTorch and by ours. Columns:
+// tokens_per_second, and peak_mib above what the process had before. The group is fixed, so with S2
+// the time per token must stay level.
 #include "core/engine/attention/segmented_attention.h"
 #include "core/engine/model/random_model.h"
+#include "core/engine/tensor/matrix_product.h"
 #include "core/engine/tensor/prepare_compute.h"
 #include "core/engine/train/layer/linear_group.h"
 #include "core/engine/train/layer/linear_pass.h"
@@ -163,6 +164,46 @@ void loraBackward(benchmark::State& state, at::ScalarType dtype, bool isStacked)
     }
 }
 
+/// A frozen weight's product in bf16, forward (its rows are read along) or back.
+void product(benchmark::State& state, bool isOurs)
+{
+    const std::int64_t rows = state.range(0), inner = state.range(1), columns = state.range(2);
+    const bool isForward = state.range(3) != 0;
+    const at::Tensor left = at::randn({rows, inner}, at::kBFloat16);
+    const at::Tensor weight =
+        at::randn(isForward ? at::IntArrayRef{columns, inner} : at::IntArrayRef{inner, columns},
+                  at::kBFloat16);
+    const at::Tensor right = isForward ? weight.t() : weight;
+    at::Tensor out = at::empty({rows, columns}, at::kBFloat16);
+    for ([[maybe_unused]] auto _ : state) {
+        if (isOurs) {
+            multiplyInto(out, {left, right});
+        } else {
+            at::mm_out(out, left, right);
+        }
+    }
+    state.counters["flops"] =
+        benchmark::Counter(2.0 * static_cast<double>(rows * inner * columns * state.iterations()),
+                           benchmark::Counter::kIsRate);
+}
+
+/// Those of shape mini, and a square one.
+void shapesOfProducts(benchmark::internal::Benchmark* benchmark)
+{
+    benchmark->ArgNames({"rows", "inner", "columns", "forward"})
+        ->Args({4096, 512, 512, 1})
+        ->Args({4096, 512, 1376, 1})
+        ->Args({4096, 1376, 512, 1})
+        ->Args({4096, 512, 512, 0})
+        ->Args({4096, 1376, 512, 0})
+        ->Args({1024, 512, 32000, 1})
+        ->Args({1024, 32000, 512, 0})
+        ->Args({2048, 2048, 2048, 1})
+        ->UseRealTime();
+}
+
+BENCHMARK_CAPTURE(product, libtorch, false)->Apply(shapesOfProducts);
+BENCHMARK_CAPTURE(product, ours, true)->Apply(shapesOfProducts);
 BENCHMARK_CAPTURE(loraForward, bf16_separate, at::kBFloat16, false)->UseRealTime();
 BENCHMARK_CAPTURE(loraForward, bf16_stacked, at::kBFloat16, true)->UseRealTime();
 BENCHMARK_CAPTURE(loraForward, fp32_separate, at::kFloat, false)->UseRealTime();

@@ -63,6 +63,24 @@ function(longlora_add_test name)
     )
 endfunction()
 
+# longlora_repeat_without_matrix_units(<name> [FILTER <tests>])
+#
+# Runs a test program once more as on a processor that has no matrix units.
+function(longlora_repeat_without_matrix_units name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "FILTER" "")
+    if(NOT arg_FILTER)
+        set(arg_FILTER "*")
+    endif()
+    set(again ${name}_without_matrix_units)
+    add_test(NAME ${again} COMMAND ${name} "--gtest_filter=${arg_FILTER}")
+    get_test_property(${name} LABELS labels)
+    set_tests_properties(${again} PROPERTIES
+        LABELS "${labels}"
+        ENVIRONMENT "OMP_NUM_THREADS=1;LONGLORA_MATRIX_UNITS=off"
+        TIMEOUT 600
+    )
+endfunction()
+
 # longlora_add_qt_test(<name> SOURCES ... LIBS ... LABELS ...)
 #
 # A Qt Test program without a display. Its classes may stand in the .cpp, which then ends with

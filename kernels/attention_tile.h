@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/paired_matrix.h"
+#include "kernels/tile_product.h"
 
 #include <cstdint>
 
@@ -45,6 +46,7 @@ struct SoftmaxTile {
     float* shrink = nullptr;
     float* tileMaximum = nullptr;
     T* share = nullptr;
+    TileQueue* meanwhile = nullptr; ///< steps of it are taken while this is computed
 };
 template <typename T>
 bool softmaxTile(const SoftmaxTile<T>& args);
@@ -72,6 +74,7 @@ struct SoftmaxTileGradient {
     T* share = nullptr;
     T* dScores = nullptr;
     T* dScoresPaired = nullptr;
+    TileQueue* meanwhile = nullptr; ///< steps of it are taken while this is computed
 };
 template <typename T>
 void softmaxTileBackward(const SoftmaxTileGradient<T>& args);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Equations, sources: attention_tile.h. Tested against float64 written out naively.
 #include "kernels/attention_tile.h"
+#include "kernels/attention_tile_units.h"
 #include "kernels/bfloat16_pair.h"
+#include "kernels/matrix_units.h"
 #include "kernels/number_types.h"
 #include "kernels/vector_math.h"
 
@@ -162,6 +164,11 @@ void hideScores(float* scores, std::int64_t keys, std::int64_t queries,
 template <typename T>
 bool softmaxTile(const SoftmaxTile<T>& args)
 {
+    if constexpr (std::is_same_v<T, BFloat16>) {
+        if (hasMatrixUnits()) {
+            return units::softmaxTile(args);
+        }
+    }
     // Shares of up to 2^8 lose nothing in floating point, and tiles that bring maxima only a little
     // higher need not shrink what was summed before.
     constexpr float kSlackBits = 8.0F;
@@ -198,6 +205,12 @@ LONGLORA_VECTOR_CLONES void scaleColumns(float* x, std::int64_t rows, std::int64
 template <typename T>
 void softmaxTileBackward(const SoftmaxTileGradient<T>& args)
 {
+    if constexpr (std::is_same_v<T, BFloat16>) {
+        if (hasMatrixUnits()) {
+            units::softmaxTileBackward(args);
+            return;
+        }
+    }
     for (std::int64_t r = 0; r < args.keys; r += 2) {
         const std::int64_t at = r * args.queries;
         const GradientRows rows{args.scores + at, args.dShare + at, args.logSumExp,

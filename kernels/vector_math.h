@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 // A function with this mark is compiled three times, for SSE2, AVX2 and AVX-512, and the loader
@@ -56,6 +58,11 @@ inline constexpr float kLog2E = 1.44269504F;
     return std::exp(x);
 }
 
+/// Minimax polynomial of 2^r for |r| <= 1/2, highest power first, near Taylor's coefficients
+/// ln(2)^k / k!.
+inline constexpr std::array<float, 7> kExp2Polynomial{
+    1.5353362e-4F, 1.3398874e-3F, 9.6184373e-3F, 5.5503324e-2F, 2.4022648e-1F, 6.9314720e-1F, 1.0F};
+
 /// 2^x for x <= 0 (a little more does no harm) to 2 units in the last place; below -126, where
 /// floats get subnormal, 0; NaN is NaN. Leaner than vectorExp, whose argument may be anything.
 [[gnu::always_inline]] inline float exp2OfNegative(float x)
@@ -66,14 +73,13 @@ inline constexpr float kLog2E = 1.44269504F;
     const float shifted = clamped + kRoundToInteger;
     const float r = clamped - (shifted - kRoundToInteger); // |r| <= 1/2
 
-    // Minimax polynomial of 2^r, near Taylor's coefficients ln(2)^k / k!.
-    float p = 1.5353362e-4F;
-    p = p * r + 1.3398874e-3F;
-    p = p * r + 9.6184373e-3F;
-    p = p * r + 5.5503324e-2F;
-    p = p * r + 2.4022648e-1F;
-    p = p * r + 6.9314720e-1F;
-    p = p * r + 1.0F;
+    float p = kExp2Polynomial[0];
+    p = p * r + kExp2Polynomial[1];
+    p = p * r + kExp2Polynomial[2];
+    p = p * r + kExp2Polynomial[3];
+    p = p * r + kExp2Polynomial[4];
+    p = p * r + kExp2Polynomial[5];
+    p = p * r + kExp2Polynomial[6];
     // The integer stands in the low bits of `shifted`; added to the exponent it is the factor 2^n.
     const std::uint32_t power =
         std::bit_cast<std::uint32_t>(p) + (std::bit_cast<std::uint32_t>(shifted) << 23);

@@ -151,24 +151,37 @@ INSTANTIATE_TEST_SUITE_P(
                                      Case{40, 300, {260, 33}} // sliding windows
                                      )));
 
+// head_dim in whole tiles of the matrix units.
+INSTANTIATE_TEST_SUITE_P(
+    WholeTiles, CpuFlash,
+    testing::Combine(testing::Values(at::kBFloat16),
+                     testing::Values(Case{1, 1, {}, 32}, Case{64, 64, {}, 32}, Case{65, 65, {}, 32},
+                                     Case{200, 200, {}, 32}, Case{330, 330, {}, 64},
+                                     Case{257, 257, {}, 96}, Case{20, 150, {130}, 64},
+                                     Case{70, 200, {130}, 32}, Case{20, 150, {150}, 32},
+                                     Case{200, 200, {0, 1}, 32}, Case{300, 300, {0, 64}, 64},
+                                     Case{40, 300, {260, 33}, 32})));
+
 TEST(CpuFlashAttention, ScoresThatDifferHugelyStayFinite)
 {
-    const at::Tensor q = at::randn({1, 1, 80, 8}) * 1e4, k = at::randn({1, 1, 80, 8}),
-                     v = at::randn({1, 1, 80, 8});
-    if (!cpuFlashTakes(q)) {
-        GTEST_SKIP() << "this processor has no matrix kernels";
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+        const at::Tensor q = at::randn({1, 1, 80, 32}, type) * 1e4,
+                         k = at::randn({1, 1, 80, 32}, type), v = at::randn({1, 1, 80, 32}, type);
+        if (!cpuFlashTakes(q)) {
+            GTEST_SKIP() << "this processor has no matrix kernels";
+        }
+        const at::Tensor out = at::empty_like(q), logSumExp = at::empty({1, 1, 80});
+        cpuFlashForward({q, k, v, out, logSumExp, {}});
+        EXPECT_TRUE(at::isfinite(out).all().item<bool>());
+        EXPECT_TRUE(at::isfinite(logSumExp).all().item<bool>());
     }
-    const at::Tensor out = at::empty_like(q), logSumExp = at::empty({1, 1, 80});
-    cpuFlashForward({q, k, v, out, logSumExp, {}});
-    EXPECT_TRUE(at::isfinite(out).all().item<bool>());
-    EXPECT_TRUE(at::isfinite(logSumExp).all().item<bool>());
 }
 
 TEST(CpuFlashAttention, NaNInIsNaNOut)
 {
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-        const at::Tensor q = at::randn({1, 1, 80, 8}, type), k = at::randn({1, 1, 80, 8}, type),
-                         v = at::randn({1, 1, 80, 8}, type);
+        const at::Tensor q = at::randn({1, 1, 80, 32}, type), k = at::randn({1, 1, 80, 32}, type),
+                         v = at::randn({1, 1, 80, 32}, type);
         if (!cpuFlashTakes(q)) {
             GTEST_SKIP() << "this processor has no matrix kernels";
         }

@@ -2,6 +2,8 @@
 // Shapes: D head_dim, M queries of a block, N keys of a tile, K keys of the segment, padded.
 #include "core/engine/attention/cpu_flash_attention.h"
 
+#include "core/engine/attention/tile_multiplier.h"
+#include "core/engine/attention/tile_scratch.h"
 #include "kernels/attention_tile.h"
 #include "kernels/number_types.h"
 #include "kernels/parallel_for.h"
@@ -9,15 +11,14 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <ATen/Tensor.h>
-#include <ATen/native/CPUBlas.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
-#include <cstddef>
 #include <limits>
 #include <type_traits>
-#include <vector>
+#include <utility>
 
 namespace longlora {
 
@@ -34,26 +35,6 @@ constexpr std::int64_t kBlockQueries = 128;
 constexpr std::int64_t roundedUp(std::int64_t count, std::int64_t multiple)
 {
     return (count + multiple - 1) / multiple * multiple;
-}
-
-/// C = A B, or C += A B: A row-major, B paired (see attention_tile.h), C fp32.
-struct Product {
-    std::int64_t rows, columns, inner;
-    bool adds = false;
-};
-
-void multiply(const Product& shape, const BFloat16* a, std::int64_t strideA, const BFloat16* b,
-              float* c)
-{
-    at::native::cpublas::brgemm(shape.rows, shape.columns, shape.inner, strideA, shape.columns,
-                                shape.columns, shape.adds, reinterpret_cast<const at::BFloat16*>(a),
-                                reinterpret_cast<const at::BFloat16*>(b), c, true);
-}
-
-void multiply(const Product& shape, const float* a, std::int64_t strideA, const float* b, float* c)
-{
-    at::native::cpublas::brgemm(shape.rows, shape.columns, shape.inner, strideA, shape.columns,
-                                shape.columns, shape.adds, a, b, c, false);
 }
 
 /// One head of one batch row.
@@ -85,6 +66,7 @@ Rows<T> slice(const Rows<T>& x, std::int64_t first, std::int64_t count)
 /// The tiles of keys that a block of queries sees.
 struct SeenTiles {
     std::int64_t begin, end; ///< keys; begin a multiple of kTileKeys
+    std::int64_t last() const { return begin + (end - 1 - begin) / kTileKeys * kTileKeys; }
 };
 
 /// What is common to all blocks of a call.
@@ -139,28 +121,6 @@ struct Problem {
     }
 };
 
-/// Hands out parts of a block of memory; without one it only counts.
-class Scratch {
-public:
-    explicit Scratch(std::byte* block = nullptr)
-        : m_block(block)
-    {}
-    template <typename T>
-    T* take(std::int64_t count)
-    {
-        constexpr std::size_t kCacheLine = 64;
-        const std::size_t begin = m_used;
-        m_used += (static_cast<std::size_t>(count) * sizeof(T) + kCacheLine - 1) / kCacheLine *
-                  kCacheLine;
-        return m_block != nullptr ? reinterpret_cast<T*>(m_block + begin) : nullptr;
-    }
-    std::size_t used() const { return m_used; }
-
-private:
-    std::byte* m_block;
-    std::size_t m_used = 0;
-};
-
 /// Keys or values of a head as whole tiles, one row after another, filled up with 0: strides of a
 /// power of two, which heads have in their tensor, would share few lines of the first cache.
 template <typename T>
@@ -193,29 +153,35 @@ void shareOut(std::int64_t count, const Args& args, const Problem& problem)
                              for (std::int64_t task = next++; task < count; task = next++) {
                                  worker.run(task);
                              }
-                             at::native::cpublas::brgemm_release(Worker::kPairs);
                          });
 }
 
 /// A part of the blocks of one head is a task.
 template <typename T>
 class Forward {
-public:
-    static constexpr bool kPairs = !std::is_same_v<T, float>;
+    struct Tile {
+        Tile(const Problem& problem, Scratch& scratch)
+            : scores(scratch.take<float>(problem.tileNumbers()))
+            , share(scratch.take<T>(problem.tileNumbers()))
+        {}
+        float* scores;
+        T* share;
+    };
 
+public:
     Forward(const CpuFlashForward& args, const Problem& problem, Scratch& scratch)
         : m_args(args)
         , m_problem(problem)
         , m_keys(scratch.take<T>(problem.keyNumbers()))
         , m_valuesT(scratch.take<T>(problem.keyNumbers()))
         , m_queriesT(scratch.take<T>(problem.queryNumbers()))
-        , m_scores(scratch.take<float>(problem.tileNumbers()))
-        , m_share(scratch.take<T>(problem.tileNumbers()))
+        , m_tiles{Tile(problem, scratch), Tile(problem, scratch)}
         , m_outT(scratch.take<float>(problem.queryNumbers()))
         , m_maximum(scratch.take<float>(problem.width))
         , m_sum(scratch.take<float>(problem.width))
         , m_factor(scratch.take<float>(problem.width))
         , m_tileMaximum(scratch.take<float>(problem.width))
+        , m_multiplier(problem.headDim)
     {}
 
     void run(std::int64_t task)
@@ -238,34 +204,63 @@ private:
         // Lower than any score, but finite: a query may see nothing of its first tiles.
         std::fill_n(m_maximum, m_problem.width, -std::numeric_limits<float>::max() / 2);
         std::fill_n(m_sum, m_problem.width, 0.0F);
-        const SeenTiles seen = m_problem.tilesOf(firstQuery);
-        for (std::int64_t key = seen.begin; key < seen.end; key += kTileKeys) {
-            addTile(firstQuery, key, key == seen.begin);
-        }
+        addTiles(firstQuery, m_problem.tilesOf(firstQuery));
         finish(head, firstQuery, queries.count);
     }
 
-    void addTile(std::int64_t firstQuery, std::int64_t firstKey, bool isFirst)
+    // While vector units make a tile's softmax, matrix units add the shares of the tile before and
+    // make the scores of the tile behind.
+    void addTiles(std::int64_t firstQuery, const SeenTiles& seen)
     {
-        const std::int64_t width = m_problem.width, headDim = m_problem.headDim;
-        multiply({kTileKeys, width, headDim}, m_keys + firstKey * headDim, headDim, m_queriesT,
-                 m_scores);
-        m_problem.hide(m_scores, firstQuery, firstKey);
+        m_multiplier.now(scoresOf(seen.begin));
+        for (std::int64_t key = seen.begin; key < seen.end; key += kTileKeys) {
+            const bool isFirst = key == seen.begin;
+            std::swap(m_tiles[0], m_tiles[1]); // [1] is this tile, [0] the one before and behind
+            if (!isFirst) {
+                m_multiplier.meanwhile(addShareOf(key - kTileKeys, seen));
+            }
+            if (key + kTileKeys < seen.end) {
+                m_multiplier.meanwhile(scoresOf(key + kTileKeys));
+            }
+            m_problem.hide(m_tiles[1].scores, firstQuery, key);
+            const bool raised = softmax(m_tiles[1]);
+            m_multiplier.finish();
+            if (raised && !isFirst) {
+                kernels::scaleColumns(m_outT, m_problem.headDim, m_problem.width, m_factor);
+            }
+        }
+        std::swap(m_tiles[0], m_tiles[1]);
+        m_multiplier.now(addShareOf(seen.last(), seen));
+    }
+
+    SmallProduct<T> scoresOf(std::int64_t firstKey) const
+    {
+        const std::int64_t headDim = m_problem.headDim;
+        return {kTileKeys, m_problem.width, headDim,          false, m_keys + firstKey * headDim,
+                headDim,   m_queriesT,      m_tiles[0].scores};
+    }
+
+    SmallProduct<T> addShareOf(std::int64_t firstKey, const SeenTiles& seen) const
+    {
+        return {
+            m_problem.headDim,    m_problem.width,        kTileKeys,        firstKey != seen.begin,
+            m_valuesT + firstKey, m_problem.paddedKeys(), m_tiles[0].share, m_outT};
+    }
+
+    bool softmax(const Tile& of)
+    {
         kernels::SoftmaxTile<T> tile;
-        tile.scores = m_scores;
+        tile.scores = of.scores;
         tile.keys = kTileKeys;
-        tile.queries = width;
+        tile.queries = m_problem.width;
         tile.scale = m_problem.scale;
         tile.maximum = m_maximum;
         tile.sum = m_sum;
         tile.shrink = m_factor;
         tile.tileMaximum = m_tileMaximum;
-        tile.share = m_share;
-        if (kernels::softmaxTile(tile) && !isFirst) {
-            kernels::scaleColumns(m_outT, headDim, width, m_factor);
-        }
-        multiply({headDim, width, kTileKeys, !isFirst}, m_valuesT + firstKey,
-                 m_problem.paddedKeys(), m_share, m_outT);
+        tile.share = of.share;
+        tile.meanwhile = m_multiplier.queue();
+        return kernels::softmaxTile(tile);
     }
 
     void finish(const Head& head, std::int64_t firstQuery, std::int64_t count)
@@ -291,18 +286,30 @@ private:
     T* m_keys;     // [K, D]
     T* m_valuesT;  // [D, K]
     T* m_queriesT; // paired [D, M]
-    float* m_scores;
-    T* m_share;
+    std::array<Tile, 2> m_tiles;
     float* m_outT; // [D, M]
     float *m_maximum, *m_sum, *m_factor, *m_tileMaximum;
+    Multiplier<T> m_multiplier;
 };
 
 /// A head is a task.
 template <typename T>
 class Backward {
-public:
     static constexpr bool kPairs = !std::is_same_v<T, float>;
 
+    struct Tile {
+        Tile(const Problem& problem, Scratch& scratch)
+            : scores(scratch.take<float>(problem.tileNumbers()))
+            , dShare(scratch.take<float>(problem.tileNumbers()))
+            , share(scratch.take<T>(problem.tileNumbers()))
+            , dScores(scratch.take<T>(problem.tileNumbers()))
+            , dScoresPaired(kPairs ? scratch.take<T>(problem.tileNumbers()) : nullptr)
+        {}
+        float *scores, *dShare;
+        T *share, *dScores, *dScoresPaired;
+    };
+
+public:
     Backward(const CpuFlashBackward& args, const Problem& problem, Scratch& scratch)
         : m_args(args)
         , m_problem(problem)
@@ -315,14 +322,11 @@ public:
         , m_queriesT(scratch.take<T>(problem.queryNumbers()))
         , m_gradOut(scratch.take<T>(problem.queryNumbers()))
         , m_gradOutT(scratch.take<T>(problem.queryNumbers()))
-        , m_scores(scratch.take<float>(problem.tileNumbers()))
-        , m_dShare(scratch.take<float>(problem.tileNumbers()))
-        , m_share(scratch.take<T>(problem.tileNumbers()))
-        , m_dScores(scratch.take<T>(problem.tileNumbers()))
-        , m_dScoresPaired(kPairs ? scratch.take<T>(problem.tileNumbers()) : nullptr)
+        , m_tiles{Tile(problem, scratch), Tile(problem, scratch)}
         , m_dQueriesT(scratch.take<float>(problem.queryNumbers()))
         , m_logSumExp(scratch.take<float>(problem.width))
         , m_delta(scratch.take<float>(problem.width))
+        , m_multiplier(problem.headDim)
     {}
 
     void run(std::int64_t task)
@@ -361,10 +365,7 @@ private:
         std::fill(m_logSumExp + queries.count, m_logSumExp + width,
                   std::numeric_limits<float>::infinity());
         std::fill(m_delta + queries.count, m_delta + width, 0.0F);
-        const SeenTiles seen = m_problem.tilesOf(firstQuery);
-        for (std::int64_t key = seen.begin; key < seen.end; key += kTileKeys) {
-            addTile(firstQuery, key, key == seen.begin);
-        }
+        addTiles(firstQuery, m_problem.tilesOf(firstQuery));
         kernels::UntransposedRows<T> rows;
         rows.x = m_dQueriesT;
         rows.width = width;
@@ -375,31 +376,69 @@ private:
         kernels::untransposeRows(rows);
     }
 
-    void addTile(std::int64_t firstQuery, std::int64_t firstKey, bool isFirst)
+    // As in the forward pass: the products of the tiles before and behind go along with a tile's
+    // gradient.
+    void addTiles(std::int64_t firstQuery, const SeenTiles& seen)
+    {
+        startTile(seen.begin);
+        m_multiplier.finish();
+        for (std::int64_t key = seen.begin; key < seen.end; key += kTileKeys) {
+            std::swap(m_tiles[0], m_tiles[1]); // [1] is this tile, [0] the one before and behind
+            if (key > seen.begin) {
+                addGradientsOf(key - kTileKeys, seen);
+            }
+            if (key + kTileKeys < seen.end) {
+                startTile(key + kTileKeys);
+            }
+            m_problem.hide(m_tiles[1].scores, firstQuery, key);
+            softmaxBackward(m_tiles[1]);
+            m_multiplier.finish();
+        }
+        std::swap(m_tiles[0], m_tiles[1]);
+        addGradientsOf(seen.last(), seen);
+        m_multiplier.finish();
+    }
+
+    void startTile(std::int64_t firstKey)
     {
         const std::int64_t width = m_problem.width, headDim = m_problem.headDim;
         const std::int64_t firstRow = firstKey * headDim;
-        const Product scores{kTileKeys, width, headDim};
-        multiply(scores, m_keys + firstRow, headDim, m_queriesT, m_scores);
-        multiply(scores, m_values + firstRow, headDim, m_gradOutT, m_dShare);
-        m_problem.hide(m_scores, firstQuery, firstKey);
+        const Tile& tile = m_tiles[0];
+        m_multiplier.meanwhile({kTileKeys, width, headDim, false, m_keys + firstRow, headDim,
+                                m_queriesT, tile.scores});
+        m_multiplier.meanwhile({kTileKeys, width, headDim, false, m_values + firstRow, headDim,
+                                m_gradOutT, tile.dShare});
+    }
+
+    void addGradientsOf(std::int64_t firstKey, const SeenTiles& seen)
+    {
+        const std::int64_t width = m_problem.width, headDim = m_problem.headDim;
+        const std::int64_t firstRow = firstKey * headDim;
+        const Tile& tile = m_tiles[0];
+        m_multiplier.meanwhile(
+            {kTileKeys, headDim, width, true, tile.share, width, m_gradOut, m_dValues + firstRow});
+        m_multiplier.meanwhile(
+            {kTileKeys, headDim, width, true, tile.dScores, width, m_queries, m_dKeys + firstRow});
+        m_multiplier.meanwhile({headDim, width, kTileKeys, firstKey != seen.begin,
+                                m_keysT + firstKey, m_problem.paddedKeys(),
+                                kPairs ? tile.dScoresPaired : tile.dScores, m_dQueriesT});
+    }
+
+    void softmaxBackward(const Tile& of)
+    {
         kernels::SoftmaxTileGradient<T> tile;
-        tile.scores = m_scores;
-        tile.dShare = m_dShare;
+        tile.scores = of.scores;
+        tile.dShare = of.dShare;
         tile.keys = kTileKeys;
-        tile.queries = width;
+        tile.queries = m_problem.width;
         tile.scale = m_problem.scale;
         tile.logSumExp = m_logSumExp;
         tile.delta = m_delta;
-        tile.share = m_share;
-        tile.dScores = m_dScores;
-        tile.dScoresPaired = m_dScoresPaired;
+        tile.share = of.share;
+        tile.dScores = of.dScores;
+        tile.dScoresPaired = of.dScoresPaired;
+        tile.meanwhile = m_multiplier.queue();
         kernels::softmaxTileBackward(tile);
-        const Product toKeys{kTileKeys, headDim, width, true};
-        multiply(toKeys, m_share, width, m_gradOut, m_dValues + firstRow);
-        multiply(toKeys, m_dScores, width, m_queries, m_dKeys + firstRow);
-        multiply({headDim, width, kTileKeys, !isFirst}, m_keysT + firstKey, m_problem.paddedKeys(),
-                 kPairs ? m_dScoresPaired : m_dScores, m_dQueriesT);
     }
 
     const CpuFlashBackward& m_args;
@@ -408,10 +447,10 @@ private:
     T* m_keysT;                 // [D, K]
     float *m_dKeys, *m_dValues; // [K, D]
     T *m_queries, *m_queriesT, *m_gradOut, *m_gradOutT;
-    float *m_scores, *m_dShare;
-    T *m_share, *m_dScores, *m_dScoresPaired;
+    std::array<Tile, 2> m_tiles;
     float* m_dQueriesT; // [D, M]
     float *m_logSumExp, *m_delta;
+    Multiplier<T> m_multiplier;
 };
 
 template <typename T>
@@ -428,31 +467,16 @@ void backwardAs(const CpuFlashBackward& args)
     shareOut<Backward<T>>(problem.heads, args, problem);
 }
 
-/// LibTorch says what it lacks only by failing.
-bool hasFloatProducts()
-{
-    try {
-        const std::vector<float> ones(16 * 16, 1.0F);
-        std::vector<float> product(16 * 16);
-        multiply({16, 16, 16}, ones.data(), 16, ones.data(), product.data());
-        at::native::cpublas::brgemm_release(false);
-        return true;
-    } catch (const c10::Error&) {
-        return false;
-    }
-}
-
 } // namespace
 
 bool cpuFlashTakes(const at::Tensor& q)
 {
-    static const bool takesFloat = hasFloatProducts();
-    static const bool takesBFloat16 = at::native::cpublas::could_pack(at::kBFloat16);
     if (!q.is_cpu() || q.size(3) % 2 != 0) {
         return false;
     }
-    return q.scalar_type() == at::kFloat ? takesFloat
-                                         : q.scalar_type() == at::kBFloat16 && takesBFloat16;
+    return q.scalar_type() == at::kFloat
+               ? hasTileProducts<float>()
+               : q.scalar_type() == at::kBFloat16 && hasTileProducts<BFloat16>();
 }
 
 void cpuFlashForward(const CpuFlashForward& args)

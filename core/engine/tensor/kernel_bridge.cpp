@@ -2,6 +2,7 @@
 #include "core/engine/tensor/kernel_bridge.h"
 
 #include "core/engine/tensor/kernel_views.h"
+#include "core/engine/tensor/matrix_product.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/embedding_gradient.h"
 #include "kernels/rms_norm.h"
@@ -109,23 +110,27 @@ bool isOneRow(const at::Tensor& x, const at::Tensor& weight)
 {
     const bool isShort = x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf;
     return x.is_cpu() && isShort && weight.scalar_type() == x.scalar_type() &&
-           x.numel() == x.size(-1) && x.stride(-1) == 1 && weight.stride(1) == 1 &&
-           !c10::GradMode::is_enabled();
+           x.numel() == x.size(-1) && x.stride(-1) == 1 && weight.stride(1) == 1;
 }
 
 } // namespace
 
 at::Tensor fusedLinear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias)
 {
-    if (!isOneRow(x, weight)) {
-        return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
-    }
+    const bool differentiable = c10::GradMode::is_enabled();
     std::vector<std::int64_t> shape = x.sizes().vec();
     shape.back() = weight.size(0);
-    at::Tensor y = at::empty(shape, x.options());
-    kernels::rowProduct({kernelView(weight), kernelView(x.flatten()), kernelView(y.flatten()),
-                         at::get_num_threads()});
-    return bias.defined() ? y.add_(bias) : y;
+    if (!differentiable && isOneRow(x, weight)) {
+        at::Tensor y = at::empty(shape, x.options());
+        kernels::rowProduct({kernelView(weight), kernelView(x.flatten()), kernelView(y.flatten()),
+                             at::get_num_threads()});
+        return bias.defined() ? y.add_(bias) : y;
+    }
+    const Product product{x.reshape({-1, x.size(-1)}), weight.t(), bias};
+    if (!differentiable && isOurs(product)) {
+        return multiplied(product).view(shape);
+    }
+    return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
 }
 
 RmsNormed rmsNormForward(const at::Tensor& x, const at::Tensor& weight, double epsilon)

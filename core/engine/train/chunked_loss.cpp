@@ -2,6 +2,7 @@
 #include "core/engine/train/chunked_loss.h"
 
 #include "core/engine/tensor/kernel_bridge.h"
+#include "core/engine/tensor/matrix_product.h"
 #include "core/engine/train/layer/norm_pass.h"
 
 #include <ATen/Functions.h>
@@ -22,7 +23,7 @@ ChunkedLoss chunkedLossAndGradient(const DecoderModel& model, const at::Tensor& 
         const std::int64_t count = std::min(kLossChunkTokens, hidden.size(0) - begin);
         const at::Tensor x = hidden.narrow(0, begin, count);
         const NormPass normed = normPassForward(model.finalNorm, model.config, x, 0);
-        at::Tensor logits = at::mm(normed.y.rows, model.lmHead.t());
+        at::Tensor logits = multiplied({normed.y.rows, model.lmHead.t()});
         result.lossSum +=
             fusedCrossEntropy(logits, targets.narrow(0, begin, count), gradientScale).sum();
         const at::Tensor& dLogits = logits; // in its place
@@ -30,7 +31,7 @@ ChunkedLoss chunkedLossAndGradient(const DecoderModel& model, const at::Tensor& 
             gradients.lmHead.add_(at::mm(dLogits.t(), normed.y.rows));
         }
         at::Tensor dHidden = result.hiddenGradient.narrow(0, begin, count);
-        at::mm_out(dHidden, dLogits, model.lmHead);
+        multiplyInto(dHidden, {dLogits, model.lmHead});
         normPassBackward(model.finalNorm, gradients.finalNorm, x, normed, dHidden);
     }
     return result;

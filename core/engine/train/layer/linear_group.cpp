@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/train/layer/linear_group.h"
 
+#include "core/engine/tensor/matrix_product.h"
 #include "core/engine/train/layer/linear_pass.h"
 
 #include <ATen/Functions.h>
@@ -13,12 +14,6 @@ namespace {
 LoraLinear withoutUpdate(const at::Tensor& weight, const at::Tensor& bias = {})
 {
     return {weight, bias, {}, {}, {}};
-}
-
-/// into = scale left right, into columns of any stride.
-void scaledProduct(at::Tensor into, const at::Tensor& left, const at::Tensor& right, double scale)
-{
-    at::addmm_out(into, into, left, right, /*beta=*/0.0, /*alpha=*/scale);
 }
 
 /// Calls visit(i, first, rank) for each map that has an update, which has the columns [first,
@@ -39,9 +34,8 @@ void forEachUpdate(const LinearGroup& group, const Visit& visit)
 /// scale x A^T of all maps. Shapes: x [tokens, in], `into` [tokens, rank] undefined: a new one.
 at::Tensor hiddenOf(const LoraStack& lora, const at::Tensor& x, const at::Tensor& into)
 {
-    const at::Tensor hidden =
-        into.defined() ? into : at::empty({x.size(0), lora.rank()}, x.options());
-    scaledProduct(hidden, x, lora.a.t(), lora.scale);
+    at::Tensor hidden = into.defined() ? into : at::empty({x.size(0), lora.rank()}, x.options());
+    multiplyInto(hidden, {x, lora.a.t(), {}, lora.scale});
     return hidden;
 }
 
@@ -54,8 +48,8 @@ at::Tensor hiddenGradient(const LinearGroupBackward& pass)
                                    ? pass.last.room
                                    : at::empty({like.size(0), lora.rank()}, like.options());
     forEachUpdate(pass.group, [&](std::size_t i, std::int64_t first, std::int64_t rank) {
-        scaledProduct(dHidden.narrow(1, first, rank), pass.dYs[i], pass.group.maps[i]->lora->b,
-                      lora.scale);
+        at::Tensor part = dHidden.narrow(1, first, rank);
+        multiplyInto(part, {pass.dYs[i], pass.group.maps[i]->lora->b, {}, lora.scale});
     });
     return dHidden;
 }
@@ -76,7 +70,7 @@ void inputGradient(const LinearGroupBackward& pass, const at::Tensor& dHidden, a
         }
     }
     if (!isExtended) {
-        dX.addmm_(dHidden, lora.a);
+        multiplyInto(dX, {dHidden, lora.a, dX});
     }
 }
 
@@ -115,7 +109,7 @@ void linearGroupForward(const LinearGroup& group, const RowsWithRoom& x,
     if (!isExtended) {
         forEachUpdate(group, [&](std::size_t i, std::int64_t first, std::int64_t rank) {
             if (at::Tensor y = ys[i]; y.defined()) {
-                y.addmm_(hidden.narrow(1, first, rank), group.maps[i]->lora->b.t());
+                multiplyInto(y, {hidden.narrow(1, first, rank), group.maps[i]->lora->b.t(), y});
             }
         });
     }

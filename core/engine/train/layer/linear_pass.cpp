@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/train/layer/linear_pass.h"
 
+#include "core/engine/tensor/matrix_product.h"
+
 #include <ATen/Functions.h>
 #include <ATen/Tensor.h>
 
@@ -19,40 +21,39 @@ void addProduct(const at::Tensor& sum, const at::Tensor& left, const at::Tensor&
     }
 }
 
+/// sum += scale narrow^T wide. Shapes: narrow [tokens, rank], turned by a copy, which is small;
+/// wide [tokens, columns].
+void addOfRank(const at::Tensor& sum, const at::Tensor& narrow, const at::Tensor& wide,
+               double scale)
+{
+    sum.add_(multiplied({narrow.t().contiguous(), wide}), scale);
+}
+
 } // namespace
 
 void addGradientOfA(const at::Tensor& sum, const at::Tensor& dHidden, const at::Tensor& x,
                     double scale)
 {
-    addProduct(sum, dHidden.t(), x, scale);
+    addOfRank(sum, dHidden, x, scale);
 }
 
 void addGradientOfB(const at::Tensor& sum, const at::Tensor& dY, const at::Tensor& hidden,
                     double scale)
 {
-    // hidden^T dY has the few rows of A's: the processor's products take half the time of dY^T
-    // hidden.
-    sum.add_(at::mm(hidden.t(), dY).t(), scale);
+    // hidden^T dY has the few rows of A's: that is half the work of dY^T hidden.
+    addOfRank(sum.t(), hidden, dY, scale);
 }
 
 void linearForward(const LoraLinear& linear, const at::Tensor& x, const at::Tensor& residual,
                    at::Tensor& y)
 {
-    if (residual.defined()) {
-        if (residual.const_data_ptr() != y.const_data_ptr()) {
-            y.copy_(residual);
-        }
-        y.addmm_(x, linear.weight.t());
-        if (linear.bias.defined()) {
-            y.add_(linear.bias);
-        }
-    } else if (linear.bias.defined()) {
-        at::addmm_out(y, linear.bias, x, linear.weight.t());
-    } else {
-        at::mm_out(y, x, linear.weight.t());
+    multiplyInto(y, {x, linear.weight.t(), residual.defined() ? residual : linear.bias});
+    if (residual.defined() && linear.bias.defined()) {
+        y.add_(linear.bias);
     }
     if (linear.lora) {
-        y.addmm_(at::mm(x, linear.lora->a.t()), linear.lora->b.t(), 1.0, linear.lora->scale);
+        const LoraPair& pair = *linear.lora;
+        multiplyInto(y, {multiplied({x, pair.a.t()}), pair.b.t(), y, pair.scale});
     }
 }
 
@@ -64,11 +65,7 @@ bool readsInput(const LoraLinear& gradients)
 void linearBackward(const LinearBackward& pass, at::Tensor& dX)
 {
     const auto& [linear, gradients, x, dY, accumulates] = pass;
-    if (accumulates) {
-        dX.addmm_(dY, linear.weight);
-    } else {
-        at::mm_out(dX, dY, linear.weight);
-    }
+    multiplyInto(dX, {dY, linear.weight, accumulates ? dX : at::Tensor()});
     if (gradients.weight.defined()) {
         addProduct(gradients.weight, dY.t(), x, 1.0);
     }
@@ -77,11 +74,11 @@ void linearBackward(const LinearBackward& pass, at::Tensor& dX)
     }
     if (linear.lora) {
         const LoraPair& pair = *linear.lora;
-        const at::Tensor dHidden = at::mm(dY, pair.b); // of x A^T, before the scale
-        dX.addmm_(dHidden, pair.a, 1.0, pair.scale);
+        const at::Tensor dHidden = multiplied({dY, pair.b}); // of x A^T, before the scale
+        multiplyInto(dX, {dHidden, pair.a, dX, pair.scale});
         if (gradients.lora) {
             addGradientOfA(gradients.lora->a, dHidden, x, pair.scale);
-            addGradientOfB(gradients.lora->b, dY, at::mm(x, pair.a.t()), pair.scale);
+            addGradientOfB(gradients.lora->b, dY, multiplied({x, pair.a.t()}), pair.scale);
         }
     }
 }
