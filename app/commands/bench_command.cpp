@@ -101,8 +101,9 @@ std::string describe(const Bench& bench)
 
 std::string describe(const MachinePeak& machine)
 {
-    return fmt::format("this machine: {:.0f} GFLOP/s in a large matrix product, {:.1f} GB/s copied",
-                       machine.flopsPerSecond / 1e9, machine.bytesPerSecond / 1e9);
+    return fmt::format(
+        "this machine: {:.0f} GFLOP/s in LibTorch's large matrix product, {:.1f} GB/s copied",
+        machine.flopsPerSecond / 1e9, machine.bytesPerSecond / 1e9);
 }
 
 std::string percent(double share)
@@ -129,12 +130,15 @@ ExitStatus benchTrain(const BenchOptions& options, Console& console)
                               formatDuration(result.secondsPerStep), result.steps));
     console.print(fmt::format("{} at the peak, {} planned", formatBytes(result.peakBytes),
                               formatBytes(result.plannedPeakBytes)));
-    console.print(fmt::format("HFU {} = {:.4g} FLOP of a step / that speed / the step's seconds",
-                              percent(result.hfu()), result.executedFlops));
+    console.print(fmt::format("HFU {} = {:.4g} FLOP of a step / {:.4g} of LibTorch's product "
+                              "meanwhile, by its speed before and after",
+                              percent(result.hfu()), result.executedFlops, result.productFlops));
     console.print(fmt::format("MFU {} = the same with the {:.4g} FLOP that are not computed again",
                               percent(result.mfu()), result.modelFlops));
-    console.print(
-        fmt::format("floor {} a step, at that speed", formatDuration(result.floorSeconds())));
+    console.print(fmt::format("floor {} a step at that speed; its fastest product ran at {:.0f} "
+                              "GFLOP/s, ours at {:.0f} in the median",
+                              formatDuration(result.floorSeconds()),
+                              result.bestFlopsPerSecond / 1e9, result.ownFlopsPerSecond / 1e9));
     console.finish(nlohmann::ordered_json{
         {"tokens_per_second", result.tokensPerSecond()},
         {"seconds_per_step", result.secondsPerStep},
@@ -146,8 +150,11 @@ ExitStatus benchTrain(const BenchOptions& options, Console& console)
         {"floor_seconds", result.floorSeconds()},
         {"executed_flops", result.executedFlops},
         {"model_flops", result.modelFlops},
+        {"product_flops", result.productFlops},
         {"dtype", dtypeName(bench.place.dtype)},
         {"machine", toJson(result.machine)},
+        {"best_flops_per_second", result.bestFlopsPerSecond},
+        {"own_flops_per_second", result.ownFlopsPerSecond},
     }
                        .dump());
     return ExitStatus::Done;

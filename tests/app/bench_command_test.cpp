@@ -26,14 +26,19 @@ TEST(BenchCommand, TrainingStandsBesideItsFloor)
     EXPECT_EQ(json.at("tokens_per_step"), 192);
     const double seconds = json.at("seconds_per_step");
     EXPECT_NEAR(json.at("tokens_per_second").get<double>(), 192.0 / seconds, 1e-6 / seconds);
-    const double peak = json.at("machine").at("flops_per_second");
-    EXPECT_GT(peak, 0.0);
+    const double meanwhile = json.at("product_flops");
+    EXPECT_GT(meanwhile, 0.0);
     EXPECT_GT(json.at("executed_flops").get<double>(), json.at("model_flops").get<double>())
         << "at this level layers are computed again";
-    EXPECT_NEAR(json.at("hfu").get<double>(),
-                json.at("executed_flops").get<double>() / peak / seconds, 1e-9);
-    EXPECT_NEAR(json.at("mfu").get<double>(), json.at("model_flops").get<double>() / peak / seconds,
+    EXPECT_NEAR(json.at("hfu").get<double>(), json.at("executed_flops").get<double>() / meanwhile,
                 1e-9);
+    EXPECT_NEAR(json.at("mfu").get<double>(), json.at("model_flops").get<double>() / meanwhile,
+                1e-9);
+    EXPECT_NEAR(json.at("floor_seconds").get<double>(), json.at("hfu").get<double>() * seconds,
+                1e-9);
+    for (const char* speed : {"best_flops_per_second", "own_flops_per_second"}) {
+        EXPECT_GT(json.at(speed).get<double>(), 0.0) << speed;
+    }
     EXPECT_GT(json.at("peak_bytes").get<double>(), 0.0);
     EXPECT_GT(json.at("planned_peak_bytes").get<double>(), 0.0);
 }

@@ -3,7 +3,9 @@
 
 #include "core/engine/tensor/torch_compat.h"
 
+#include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace longlora {
 
@@ -16,6 +18,15 @@ struct MachinePeak {
 
 /// Takes about a second. The best of several tries: what other programs take is not the machine's.
 MachinePeak measureMachinePeak(const ComputePlace& place);
+
+enum class ProductMaker : std::uint8_t {
+    LibTorch, ///< what a floor is made of: anybody can measure it
+    Ours      ///< tensor/matrix_product, where that is another
+};
+/// FLOP/s of `tries` large matrix products in the place's dtype, one after another. Nothing stays
+/// allocated.
+std::vector<double> productSpeeds(const ComputePlace& place, std::int64_t tries,
+                                  ProductMaker maker = ProductMaker::LibTorch);
 
 /// The seconds of one call, its work on `device` included: the median of `rounds`, after one that
 /// warms up.

@@ -38,6 +38,46 @@ double median(std::vector<double> values)
     return values[values.size() / 2];
 }
 
+/// Steps, and the large product between them.
+class StepMeter {
+public:
+    explicit StepMeter(const ComputePlace& place)
+        : m_place(place)
+    {}
+
+    void measureProduct()
+    {
+        constexpr std::int64_t kProducts = 5;
+        const std::vector<double> speeds = productSpeeds(m_place, kProducts);
+        m_speeds.push_back(median(speeds));
+        m_best = std::max(m_best, *std::max_element(speeds.begin(), speeds.end()));
+        m_ownSpeeds.push_back(median(productSpeeds(m_place, kProducts, ProductMaker::Ours)));
+    }
+
+    /// A step that has followed measureProduct().
+    void add(double seconds)
+    {
+        const double before = m_speeds.back();
+        measureProduct();
+        m_seconds.push_back(seconds);
+        m_productFlops.push_back(seconds * (before + m_speeds.back()) / 2.0);
+    }
+
+    void tell(TrainingBench& bench) const
+    {
+        bench.secondsPerStep = median(m_seconds);
+        bench.productFlops = median(m_productFlops);
+        bench.machine.flopsPerSecond = median(m_speeds);
+        bench.bestFlopsPerSecond = m_best;
+        bench.ownFlopsPerSecond = median(m_ownSpeeds);
+    }
+
+private:
+    ComputePlace m_place;
+    std::vector<double> m_seconds, m_speeds, m_ownSpeeds, m_productFlops;
+    double m_best = 0.0;
+};
+
 } // namespace
 
 TrainingBench benchTraining(const ModelConfig& shape, const RunConfig& config, std::int64_t steps,
@@ -63,23 +103,22 @@ TrainingBench benchTraining(const ModelConfig& shape, const RunConfig& config, s
     Trainer trainer(model, trainables, config, randomRows(shape, config),
                     {steps + 1, plan.layerMemory});
     resetPeakMemory(place.device);
-    std::vector<double> seconds;
+    StepMeter meter(place);
     for (std::int64_t step = 0; step <= steps; ++step) {
         if (progress && !progress({"steps", step, steps + 1, "steps"})) {
             throw Cancelled{};
         }
+        if (step == 1) {
+            meter.measureProduct();
+        }
         const StepDone done = trainer.step();
         bench.tokensPerStep = done.tokens;
         if (step > 0) {
-            seconds.push_back(done.seconds);
+            meter.add(done.seconds);
         }
     }
-    bench.secondsPerStep = median(std::move(seconds));
     bench.peakBytes = peakMemory(place.device);
-    // Once more: where others share the machine, the floor would else be that of a slow moment.
-    const MachinePeak after = measureMachinePeak(place);
-    bench.machine = {std::max(bench.machine.flopsPerSecond, after.flopsPerSecond),
-                     std::max(bench.machine.bytesPerSecond, after.bytesPerSecond)};
+    meter.tell(bench);
     return bench;
 }
 
