@@ -11,7 +11,7 @@
 namespace longlora {
 namespace {
 
-constexpr std::int64_t kRows = 70, kColumns = 50, kInner = 40;
+constexpr std::int64_t kRows = 140, kColumns = 50, kInner = 40;
 
 at::Tensor numbers(at::IntArrayRef shape, at::ScalarType type)
 {

@@ -28,11 +28,11 @@ kernels::TensorView addendView(const at::Tensor& addend, const at::Tensor& out)
 
 bool isOurs(const Product& product)
 {
-    constexpr std::int64_t kFewRows = 8; // do not pay for packing `right`
+    constexpr std::int64_t kManyRows = 128; // that pay for packing a wide `right`
     const auto& [left, right, addend, scale] = product;
     return isShort(left) && isShort(right) &&
            (!addend.defined() || (isShort(addend) && addend.stride(-1) == 1)) &&
-           left.size(0) >= kFewRows && left.size(1) > 0 && left.stride(1) == 1 &&
+           left.size(0) >= kManyRows && left.size(1) > 0 && left.stride(1) == 1 &&
            (right.stride(0) == 1 || right.stride(1) == 1) && kernels::hasMatrixUnits();
 }
 
