@@ -52,7 +52,7 @@ struct Columns {
     __mmask16 mask;
 };
 
-/// maximum and sum take in the tile's maxima; returns shrink, 1 where nothing grew.
+/// maximum and sum take in the tile's maxima; writes shrink, 1 where nothing grew. Whether any did.
 LONGLORA_MATRIX_UNITS_INLINE bool raise(const SoftmaxTile<BFloat16>& args, const Columns& columns,
                                         __m512& maximum, __m512& sum)
 {
